@@ -1,0 +1,246 @@
+"""The contract: what every layer of a plan and of a study holds.
+
+``LAYERS`` lists the layers of the plan file with their columns in order, the
+key first. ``INPUTS`` lists the columns a layer has before there is a plan.
+A :class:`Study` is the set of checked input layers in one metric CRS; it is
+what readers, the OSM reader and the town make and what the stages take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+Kind = Literal["text", "int", "float", "bool"]
+Geometry = Literal["Polygon", "MultiPolygon", "LineString", "Point", "Unknown", ""]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, type and, where they are listed, the values it may take."""
+
+    name: str
+    kind: Kind
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer or table of the plan file; the first ``keys`` columns are its key."""
+
+    name: str
+    geometry: Geometry
+    columns: tuple[Column, ...]
+    keys: int = 1
+
+    @property
+    def key(self) -> str:
+        """The first column."""
+        return self.columns[0].name
+
+    @property
+    def names(self) -> list[str]:
+        """The column names, in order, without the geometry."""
+        return [c.name for c in self.columns]
+
+
+GRID_STATUS = ("ok", "under", "over", "small", "exclave", "empty", "special", "unproven")
+COMMUNITY_STATUS = ("ok", "small", "over", "unproven", "failed")
+COMMUNITY_KINDS = ("urban", "old", "rural")
+SOURCES = ("given", "ledger", "population", "floors", "height", "default")
+BARRIERS = ("rail", "river", "water", "wall")
+STRUCTURES = ("grade", "bridge", "tunnel")
+
+_TYPES: dict[str, Kind] = {"i": "int", "f": "float", "b": "bool", "t": "text"}
+
+
+def _layer(name: str, geometry: Geometry, spec: str, keys: int = 1,
+           **choices: tuple[str, ...]) -> Layer:
+    """Read ``"households:i name bound:f"``; a column without a type is text."""
+    columns = []
+    for word in spec.split():
+        column, _, kind = word.partition(":")
+        columns.append(Column(column, _TYPES[kind or "t"], choices.get(column, ())))
+    return Layer(name, geometry, tuple(columns), keys)
+
+
+_SCORES = "score_balance:f score_shape:f score_border:f score_straddling:f"
+
+LAYERS: dict[str, Layer] = {layer.name: layer for layer in (
+    _layer("communities", "MultiPolygon",
+           "community_id subdistrict_id name kind households:i population:i grids:i status reason "
+           f"{_SCORES} bound:f gap:f certificate", kind=COMMUNITY_KINDS, status=COMMUNITY_STATUS),
+    _layer("grids", "Polygon",
+           "grid_id community_id part:i seq:i name kind households:i households_low:i "
+           "households_high:i p_in_range:f population:i newcomers:i rented:i buildings:i area_m2:f "
+           f"perimeter_m:f compactness:f road_share:f {_SCORES} workload:f zone_id bound_e bound_s "
+           "bound_w bound_n contents status reason locked:b note valid_from valid_to former_ids",
+           kind=("basic", "special"), status=GRID_STATUS),
+    _layer("groups", "Polygon", "group_id grid_id kind name households:i head",
+           kind=("buildings", "estate", "enterprise", "site"), head=("filled", "vacant")),
+    _layer("units", "Polygon", "unit_id block_id community_id grid_id group_id households:i"),
+    _layer("borders", "LineString",
+           "border_id inside_block:b grid_a grid_b length_m:f road_class follows move_cost:f"),
+    _layer("buildings", "Unknown",
+           "building_id community_id unit_id grid_id group_id estate_id number households:i "
+           "households_low:i households_high:i households_source population:i newcomers:i rented:i "
+           "floors:f height_m:f use name", households_source=SOURCES),
+    _layer("estates", "MultiPolygon", "estate_id name management renewal phases:i"),
+    _layer("gates", "Point", "gate_id estate_id foot:b car:b"),
+    _layer("entrances", "Point", "entrance_id building_id"),
+    _layer("specials", "MultiPolygon", "special_id kind name"),
+    _layer("roads", "LineString",
+           "road_id name road_class structure level:i public:b inner:b one_way foot:b bike:b "
+           "ebike:b car:b maxspeed_kmh:f length_m:f", structure=STRUCTURES),
+    _layer("barriers", "Unknown", "barrier_id kind name", kind=BARRIERS),
+    _layer("facilities", "Point",
+           "facility_id name categories level capacity:f area_m2:f meets_norm:b load:f status "
+           "source", status=("existing", "proposed")),
+    _layer("figures", "", "name scope scope_id value:f unit target:f numerator:f denominator:f", 3),
+    _layer("tally", "", "stage layer rows_in:i used:i repaired:i rejected:i outside:i "
+           "households_in:i households_out:i note", 2),
+    _layer("run", "", "key value"),
+)}
+
+_INPUT_SPECS = {
+    # Only the columns that an input may bring; the rest of LAYERS is computed.
+    "communities": "community_id subdistrict_id name kind households:i population:i",
+    "buildings": "building_id community_id estate_id number households:i households_source "
+                 "population:i newcomers:i rented:i floors:f height_m:f use name living_m2:f",
+    "roads": "road_id name road_class structure level:i public:b inner:b one_way foot:b bike:b "
+             "ebike:b car:b maxspeed_kmh:f length_m:f service",
+    "facilities": "facility_id name categories level capacity:f area_m2:f source",
+}
+INPUTS: dict[str, Layer] = {
+    name: (_layer(name, LAYERS[name].geometry, _INPUT_SPECS[name])
+           if name in _INPUT_SPECS else LAYERS[name])
+    for name in ("communities", "buildings", "roads", "barriers", "estates", "gates", "entrances",
+                 "specials", "facilities")}
+
+# Border class of a line: 0 none, 1 minor, 2 tertiary, 3 secondary, 4 primary and above.
+_MAJOR = {"motorway": 4, "trunk": 4, "primary": 4, "secondary": 3, "tertiary": 2}
+ROAD_CLASS: dict[str, int] = {
+    **_MAJOR, **{f"{k}_link": v for k, v in _MAJOR.items()},
+    "unclassified": 1, "residential": 1, "living_street": 1, "unknown": 2,
+    "pedestrian": 1, "service": 1, "footway": 1, "path": 1, "steps": 1, "track": 1,
+    "cycleway": 1, "bridleway": 1, "corridor": 1}
+BARRIER_CLASS = 4
+# Roads that always cut blocks, and those that cut only inside large ones.
+CUTTING_ROADS = frozenset((*_MAJOR, *(f"{k}_link" for k in _MAJOR), "unclassified", "residential",
+                           "living_street", "unknown"))
+INNER_ROADS = frozenset(("pedestrian", "service", "footway", "path", "steps", "track", "cycleway"))
+UNCUTTING_SERVICE = frozenset(("parking_aisle", "driveway"))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that a study was read from: its name (never its path), layer and SHA-256."""
+
+    name: str
+    layer: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """The checked inputs of a run, in one projected metric CRS.
+
+    Every frame has the columns of ``INPUTS`` (missing values are NA), a unique
+    text index named like its key, and valid geometry. ``communities`` is None
+    where communities are to be delineated; then ``outline`` alone bounds the
+    study area. Otherwise ``outline`` is the union of the communities.
+    ``totals`` are households per community_id that the plan must meet.
+    """
+
+    outline: shapely.Geometry
+    buildings: gpd.GeoDataFrame
+    roads: gpd.GeoDataFrame
+    communities: gpd.GeoDataFrame | None = None
+    barriers: gpd.GeoDataFrame | None = None
+    estates: gpd.GeoDataFrame | None = None
+    gates: gpd.GeoDataFrame | None = None
+    entrances: gpd.GeoDataFrame | None = None
+    specials: gpd.GeoDataFrame | None = None
+    facilities: gpd.GeoDataFrame | None = None
+    totals: pd.Series | None = None
+    sources: tuple[Source, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def crs(self) -> Any:
+        """The one CRS of all layers."""
+        return self.buildings.crs
+
+    def layer(self, name: str) -> gpd.GeoDataFrame:
+        """Return a layer, an empty one where the study has none."""
+        frame = getattr(self, name)
+        return empty_input(name, self.crs) if frame is None else frame
+
+
+def empty_input(name: str, crs: Any) -> gpd.GeoDataFrame:
+    """Return an input layer without rows."""
+    return conform_input(name, gpd.GeoDataFrame({INPUTS[name].key: []}, geometry=[], crs=crs))
+
+
+def conform_input(name: str, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Give a frame the columns, types and index of ``INPUTS[name]``; other columns go.
+
+    The key is taken from its column or from the index. Missing columns become NA.
+    """
+    return _conform(INPUTS[name], frame, index=True)
+
+
+def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Give a frame the columns of ``LAYERS[name]`` in order, the key as a column.
+
+    Columns that are not of the contract follow behind: a user's own columns stay.
+    """
+    layer = LAYERS[name]
+    out = _conform(layer, frame, index=False)
+    geometry = out.geometry.name if isinstance(out, gpd.GeoDataFrame) else None
+    own = [c for c in frame.columns if c not in layer.names and c != geometry]
+    for column in own:
+        out[column] = frame[column].to_numpy()
+    if geometry is not None:
+        return out[[*layer.names, *own, geometry]]
+    return out[[*layer.names, *own]]
+
+
+def typed(values: Iterable[Any] | None, kind: Kind, rows: int) -> pd.api.extensions.ExtensionArray:
+    """Return ``values`` as a nullable array of ``kind``; None gives all NA.
+
+    >>> typed([1, None], "int", 2)
+    <IntegerArray>
+    [1, <NA>]
+    Length: 2, dtype: Int64
+    """
+    dtype = {"text": "string", "int": "Int64", "float": "Float64", "bool": "boolean"}[kind]
+    if values is None:
+        return pd.array([pd.NA] * rows, dtype=dtype)
+    series = pd.Series(values)
+    if kind == "int" and not pd.api.types.is_integer_dtype(series.dtype):
+        series = pd.to_numeric(series).round()
+    return series.astype(dtype).array
+
+
+def _conform(layer: Layer, frame: pd.DataFrame, index: bool) -> Any:
+    rows = len(frame)
+    held = frame.reset_index() if frame.index.name == layer.key and (
+        layer.key not in frame.columns) else frame
+    data = {c.name: typed(held[c.name].array if c.name in held.columns else None, c.kind, rows)
+            for c in layer.columns}
+    if layer.geometry:
+        out: pd.DataFrame = gpd.GeoDataFrame(data, geometry=np.asarray(frame.geometry.array),
+                                             crs=frame.crs)
+    else:
+        out = pd.DataFrame(data)
+    if index:
+        out.index = pd.Index(out.pop(layer.key).astype(object), name=layer.key)
+    return out

@@ -1,0 +1,240 @@
+"""Every option of a run, checked when it is made.
+
+One frozen dataclass per table of ``gridplan.toml``, field for field. The
+comment of a field in the template that ``gridplan init`` writes is the text
+``params.<table>.<field>`` of the catalogue, so each figure carries its reason.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from gridplan.errors import Finding, Findings, InputError, MachineError
+from gridplan.i18n import translate
+
+Effort = Literal["fast", "normal", "best"]
+EFFORTS = ("fast", "normal", "best")
+
+
+@dataclass(frozen=True)
+class Range:
+    """How many households a grid of one kind may hold, both ends included."""
+
+    low: int = 300
+    high: int = 500
+
+    def __post_init__(self) -> None:
+        _check(self, low=self.low >= 1, high=self.high >= self.low)
+
+    def fits(self, households: int) -> bool:
+        """Tell whether ``households`` can be divided into grids of this range, by number alone.
+
+        >>> [Range().fits(h) for h in (299, 300, 500, 501, 599, 600)]
+        [False, True, True, False, False, True]
+        """
+        return households >= self.low and -(-households // self.high) <= households // self.low
+
+
+@dataclass(frozen=True)
+class HouseholdParams:
+    """How households are estimated where they are not given."""
+
+    household_size: float = 2.6
+    gross_area_per_dwelling_m2: float = 100.0
+    storey_height_m: float = 3.0
+    efficiency: float = 0.85
+    default_floors: float = 1.0
+    spread: float = 0.25
+    minimum_footprint_m2: float = 40.0
+    residential_share: Mapping[str, float] = field(default_factory=lambda: {
+        "apartments": 1.0, "residential": 1.0, "house": 1.0, "detached": 1.0,
+        "semidetached_house": 1.0, "terrace": 1.0, "dormitory": 0.0, "bungalow": 1.0,
+        "farm": 1.0, "mixed": 0.7, "yes": 0.5, "": 0.5})
+
+    def __post_init__(self) -> None:
+        _check(self, household_size=self.household_size > 0,
+               gross_area_per_dwelling_m2=self.gross_area_per_dwelling_m2 > 0,
+               storey_height_m=self.storey_height_m > 0,
+               efficiency=0 < self.efficiency <= 1, default_floors=self.default_floors > 0,
+               spread=0 <= self.spread < 1, minimum_footprint_m2=self.minimum_footprint_m2 >= 0,
+               residential_share=all(0 <= v <= 1 for v in self.residential_share.values()))
+
+
+@dataclass(frozen=True)
+class BlockParams:
+    """How roads, barriers and buildings become blocks and units."""
+
+    extend_m: float = 20.0
+    sliver_m2: float = 500.0
+    thin: float = 0.08
+    cut_households: int = 150
+    unit_households: int = 60
+    straighten_m: float = 6.0
+    empty_ha: float = 4.0
+
+    def __post_init__(self) -> None:
+        _check(self, extend_m=self.extend_m >= 0, sliver_m2=self.sliver_m2 >= 0,
+               thin=0 <= self.thin < 1, cut_households=self.cut_households >= 1,
+               unit_households=self.unit_households >= 1, straighten_m=self.straighten_m >= 0,
+               empty_ha=self.empty_ha > 0)
+
+
+@dataclass(frozen=True)
+class PartitionParams:
+    """What a good grid is, and how hard to look for it."""
+
+    urban: Range = field(default_factory=Range)
+    old: Range = field(default_factory=Range)
+    rural: Range = field(default_factory=Range)
+    community: Range = field(default_factory=lambda: Range(1500, 5000))
+    border_factors: tuple[float, float, float, float, float] = (10.0, 3.0, 2.0, 1.0, 0.5)
+    effort: Effort = "normal"
+
+    def __post_init__(self) -> None:
+        _check(self, border_factors=len(self.border_factors) == 5
+               and all(f > 0 for f in self.border_factors), effort=self.effort in EFFORTS)
+
+    def range_of(self, kind: str) -> Range:
+        """Return the range of a community of ``kind`` (urban, old or rural)."""
+        return {"old": self.old, "rural": self.rural}.get(kind, self.urban)
+
+
+@dataclass(frozen=True)
+class ReadParams:
+    """What of an input is mended, and how far."""
+
+    snap_m: float = 0.01
+    gap_m: float = 500.0
+    margin_m: float = 500.0
+    outside_share: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check(self, snap_m=self.snap_m >= 0, gap_m=self.gap_m >= 0, margin_m=self.margin_m >= 0,
+               outside_share=0 <= self.outside_share <= 1)
+
+
+@dataclass(frozen=True)
+class Params:
+    """All tables of ``gridplan.toml`` and the seed."""
+
+    seed: int = 1
+    read: ReadParams = field(default_factory=ReadParams)
+    households: HouseholdParams = field(default_factory=HouseholdParams)
+    blocks: BlockParams = field(default_factory=BlockParams)
+    partition: PartitionParams = field(default_factory=PartitionParams)
+
+
+def load_params(path: str | Path | None = None) -> Params:
+    """Read ``gridplan.toml``; without a path, return the defaults.
+
+    Raises
+    ------
+    InputError
+        With every unknown table, unknown field and bad value of the file.
+    MachineError
+        The file cannot be read.
+    """
+    if path is None:
+        return Params()
+    path = Path(path)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise MachineError(Finding("params.unreadable", file=path.name,
+                                   values={"error": str(error.strerror)})) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(Finding("params.not_toml", file=path.name,
+                                 values={"error": str(error)})) from error
+    findings = Findings()
+    params = _build(Params, raw, "", path.name, findings)
+    findings.stop_on_faults()
+    assert isinstance(params, Params)
+    return params
+
+
+def template(lang: str = "en") -> str:
+    """Return a ``gridplan.toml`` with every default and the reason for it.
+
+    >>> "low = 300" in template()
+    True
+    """
+    lines: list[str] = []
+    _describe(Params(), "", lines, lang)
+    return "\n".join(lines).strip() + "\n"
+
+
+def as_dict(params: Params) -> dict[str, Any]:
+    """Return the parameters as plain nested dictionaries, for the run table."""
+    return dataclasses.asdict(params)
+
+
+def _check(owner: object, **rules: bool) -> None:
+    bad = [name for name, holds in rules.items() if not holds]
+    if bad:
+        raise InputError(*(Finding("params.bad_value", field=f"{type(owner).__name__}.{name}",
+                                   values={"value": getattr(owner, name)}) for name in bad))
+
+
+def _build(kind: type, raw: Mapping[str, Any], table: str, file: str, findings: Findings) -> Any:
+    default = kind()
+    values: dict[str, Any] = {}
+    for name, value in raw.items():
+        here = f"{table}.{name}" if table else name
+        if name not in {f.name for f in dataclasses.fields(kind)}:
+            findings.add("params.unknown", file=file, field=here)
+            continue
+        known = getattr(default, name)
+        if dataclasses.is_dataclass(known):
+            if isinstance(value, Mapping):
+                values[name] = _build(type(known), value, here, file, findings)
+            else:
+                findings.add("params.not_a_table", file=file, field=here)
+        elif isinstance(known, Mapping) and isinstance(value, Mapping):
+            values[name] = {**known, **value}
+        elif isinstance(known, tuple) and isinstance(value, list):
+            values[name] = tuple(value)
+        elif isinstance(known, float) and type(value) in (int, float):
+            values[name] = float(value)
+        elif type(value) is type(known):
+            values[name] = value
+        else:
+            findings.add("params.bad_value", file=file, field=here, value=value)
+    try:
+        return kind(**values)
+    except InputError as error:
+        findings.items.extend(dataclasses.replace(f, file=file) for f in error.findings)
+    except TypeError:
+        findings.add("params.bad_value", file=file, field=table, value=dict(raw))
+    return default
+
+
+def _describe(params: object, table: str, lines: list[str], lang: str) -> None:
+    assert dataclasses.is_dataclass(params)
+    nested = []
+    for f in dataclasses.fields(params):
+        value = getattr(params, f.name)
+        here = f"{table}.{f.name}" if table else f.name
+        if dataclasses.is_dataclass(value) or isinstance(value, Mapping):
+            nested.append((here, value))
+            continue
+        lines.append("# " + translate(f"params.{here}", lang))
+        lines.append(f"{f.name} = {_toml(value)}")
+    for here, value in nested:
+        lines.extend(["", "# " + translate(f"params.{here}", lang), f"[{here}]"])
+        if isinstance(value, Mapping):
+            lines.extend(f'"{k}" = {_toml(v)}' for k, v in value.items())
+        else:
+            _describe(value, here, lines, lang)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return str(value)
