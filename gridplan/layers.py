@@ -16,6 +16,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 Kind = Literal["text", "int", "float", "bool"]
 Geometry = Literal["Polygon", "MultiPolygon", "LineString", "Point", "Unknown", ""]
@@ -182,6 +183,69 @@ class Study:
         """Return a layer, an empty one where the study has none."""
         frame = getattr(self, name)
         return empty_input(name, self.crs) if frame is None else frame
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines that may be borders: geometry, border class 0–4, name, road class or barrier kind.
+
+    ``major`` marks what a grid should not straddle: roads from secondary up, rail, rivers.
+    """
+
+    geometry: NDArray[np.object_]
+    border_class: NDArray[np.int64]
+    name: NDArray[np.object_]
+    road_class: NDArray[np.object_]
+    major: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.geometry)
+
+    def __add__(self, other: Lines) -> Lines:
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Lines(*(np.concatenate(p) for p in pairs))
+
+
+@dataclass(frozen=True)
+class UnitBorders:
+    """The straight pieces of border between units.
+
+    ``left`` and ``right`` are positions in ``Units.frame``; ``start`` and ``end``
+    are (n, 2) coordinates; ``border_class`` is 0–4; ``line`` is a row of ``lines`` or -1.
+    """
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    border_class: NDArray[np.int64]
+    line: NDArray[np.int64]
+    lines: Lines
+
+    @property
+    def length_m(self) -> NDArray[np.float64]:
+        """Length of each piece."""
+        return np.hypot(*(self.end - self.start).T)
+
+    @property
+    def major(self) -> NDArray[np.bool_]:
+        """Whether each piece runs along a line that a grid should not straddle."""
+        return np.append(self.lines.major, False)[self.line]
+
+
+@dataclass(frozen=True)
+class Units:
+    """What the partition works on: whole buildings with the land round them.
+
+    ``frame`` is indexed by unit_id: block_id, community_id (NA when communities
+    are to be delineated), households, biggest (households of its largest
+    building), buildings, area_m2, water, special_id, geometry. ``unit_of``
+    gives the unit_id of every building.
+    """
+
+    frame: gpd.GeoDataFrame
+    unit_of: pd.Series
+    borders: UnitBorders
 
 
 def empty_input(name: str, crs: Any) -> gpd.GeoDataFrame:
