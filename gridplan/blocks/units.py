@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -278,7 +280,7 @@ def _glue(faces: Geometries, touch: Segments, outline: Geometries, hosts: Ints, 
 
     held = np.flatnonzero(hint >= 0)
     order = held[np.argsort(hint[held], kind="stable")]
-    for one, two in zip(order[:-1], order[1:], strict=True):
+    for one, two in pairwise(order):
         if hint[one] == hint[two] and community[home[one]] == community[home[two]]:
             parent[root(int(home[two]))] = root(int(home[one]))
     own = np.flatnonzero((hosts == np.arange(len(hosts))) & (shapely.area(outline) > 0))

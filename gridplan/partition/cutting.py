@@ -1,0 +1,243 @@
+"""Units become grids: what stands alone, what is cut, and why a grid is an exception.
+
+For each community the special places and the buildings above the range are
+taken out; what is left falls into *parts*, connected pieces that are cut one
+by one. Large land without households is taken out of the grids afterwards:
+before the cut it would tear the parts to fragments.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gridplan.layers import Units
+from gridplan.params import Params, Range
+from gridplan.partition.graph import Contacts, Ints, components
+from gridplan.regions import Graph, cut_graph
+
+# Land without households below this size does not stand alone if it has a neighbour.
+_SCRAP_M2 = 5_000.0
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a grid is an exception: a code and the values of its sentence."""
+
+    code: str
+    values: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid before it is drawn: its units (positions) and how it came to be."""
+
+    members: Ints
+    kind: str = "basic"
+    status: str = "ok"
+    reason: Reason | None = None
+    part: int = 0
+
+
+@dataclass(frozen=True)
+class CutCommunity:
+    """The grids of one community and the certificates of its parts, as JSON ('' for none)."""
+
+    grids: list[Grid]
+    certificate: str = ""
+
+
+def cut_community(units: Units, contacts: Contacts, members: Ints, limits: Range,
+                  params: Params, piece: Ints) -> CutCommunity:
+    """Divide the units of one community into grids.
+
+    Parameters
+    ----------
+    members
+        Positions of the community's units in ``units.frame``.
+    piece
+        For each unit of the frame the piece of the community's polygon it lies on.
+    """
+    frame = units.frame
+    near = contacts.among(members, len(frame))
+    special = frame["special_id"].fillna("").to_numpy(dtype=object)[members]
+    households = frame["households"].to_numpy()[members]
+    over = frame["biggest"].to_numpy()[members] > limits.high
+    grids = _special_grids(members, special, near)
+    grids += [Grid(members[k:k + 1], status="over", reason=Reason("building", {
+        "households": int(frame["biggest"].iloc[members[k]]), "high": limits.high}))
+        for k in np.flatnonzero(over & (special == ""))]
+    free = np.flatnonzero((special == "") & ~over)
+    inside = near.among(free, len(members))
+    label = components(len(free), inside.a, inside.b)
+    main = _main_piece(piece[members[free]], households[free])
+    certificates = []
+    parts = [free[label == p] for p in range(int(label.max(initial=-1)) + 1)]
+    for number, part in enumerate(parts, start=1):
+        total = int(households[part].sum())
+        apart = bool(len(part)) and piece[members[part[0]]] != main
+        cut, certificate = _cut_part(members[part], households[part],
+                                     near.among(part, len(members)), limits, params, apart)
+        grids += [replace(g, part=number) for g in cut]
+        if certificate:
+            certificates.append({"part": number, **certificate, "households": total})
+    grids = _adopt_scraps(grids, frame["area_m2"].to_numpy(), contacts)
+    text = json.dumps(certificates, ensure_ascii=False) if certificates else ""
+    return CutCommunity(grids, text)
+
+
+def _special_grids(members: Ints, special: NDArray[np.object_], near: Contacts) -> list[Grid]:
+    held = np.flatnonzero(special != "")
+    if not len(held):
+        return []
+    same = special[near.a] == special[near.b]
+    place = np.full(len(members), -1, dtype=np.int64)
+    place[held] = np.arange(len(held))
+    keep = same & (place[near.a] >= 0) & (place[near.b] >= 0)
+    label = components(len(held), place[near.a][keep], place[near.b][keep])
+    return [Grid(members[held[label == k]], "special", "special",
+                 Reason("special-place", {"special_id": str(special[held[label == k][0]])}))
+            for k in range(label.max() + 1)]
+
+
+def _main_piece(piece: Ints, households: Ints) -> int:
+    if not len(piece):
+        return -1
+    load = np.bincount(piece, households) + np.bincount(piece) * 1e-6
+    return int(np.argmax(load))
+
+
+def _cut_part(members: Ints, households: Ints, near: Contacts, limits: Range, params: Params,
+              apart: bool) -> tuple[list[Grid], dict[str, object]]:
+    total = int(households.sum())
+    low, high = limits.low, limits.high
+    if total == 0:
+        return [Grid(members, status="empty", reason=Reason("empty"))], {}
+    if total < low:
+        code = "exclave" if apart else "small"
+        reason = Reason(code, {"households": total, "low": low})
+        return [Grid(members, status=code, reason=reason)], {}
+    graph = Graph(households=households.astype(np.int64), u=near.a.astype(np.int32),
+                  v=near.b.astype(np.int32), weight=near.weight, major=near.major)
+    cut = cut_graph(graph, low, high, effort=params.partition.effort, seed=params.seed)
+    load = np.bincount(cut.labels, households, minlength=cut.count).astype(np.int64)
+    grids = []
+    for k in range(cut.count):
+        inside = low <= load[k] <= high
+        status = "ok" if inside else ("under" if load[k] < low else "over")
+        reason = None if inside else _reason_of(cut.status, total, len(members), limits,
+                                                cut.effort_spent)
+        if reason is not None and reason.code == "unproven":
+            status = "unproven"
+        grids.append(Grid(members[cut.labels == k], status=status, reason=reason))
+    bad = [g for g in grids if g.reason is not None]
+    if not bad or bad[0].reason is None:
+        return grids, {}
+    return grids, {"kind": bad[0].reason.code, "low": low, "high": high, "grids": cut.count}
+
+
+def _reason_of(status: str, total: int, units: int, limits: Range, effort: str) -> Reason:
+    values: dict[str, object] = {"households": total, "low": limits.low, "high": limits.high}
+    if not limits.fits(total):
+        fewer = total // limits.low
+        return Reason("count", {**values, "fewer": fewer, "more": fewer + 1,
+                                "hold": fewer * limits.high, "need": (fewer + 1) * limits.low})
+    if status == "enumeration":
+        return Reason("enumeration", {**values, "units": units})
+    return Reason("unproven", {**values, "effort": effort})
+
+
+def _adopt_scraps(grids: list[Grid], area: NDArray[np.float64],
+                  contacts: Contacts) -> list[Grid]:
+    """Give small parts without households to the grid they share most border with."""
+    owner = np.full(len(area), -1, dtype=np.int64)
+    for k, grid in enumerate(grids):
+        owner[grid.members] = k
+    scraps = [k for k, g in enumerate(grids)
+              if g.status == "empty" and area[g.members].sum() < 5_000.0]
+    known = (owner[contacts.a] >= 0) & (owner[contacts.b] >= 0)
+    a, b, length = owner[contacts.a[known]], owner[contacts.b[known]], contacts.length_m[known]
+    into: dict[int, int] = {}
+    for k in scraps:
+        share: dict[int, float] = {}
+        for x, y, m in ((a, b, length), (b, a, length)):
+            for other, metres in zip(y[x == k].tolist(), m[x == k].tolist(), strict=True):
+                if other != k and other not in scraps:
+                    share[other] = share.get(other, 0.0) + metres
+        if share:
+            into[k] = max(share, key=lambda o: (grids[o].kind == "special", share[o], -o))
+    extra: dict[int, list[Ints]] = {}
+    for k, to in into.items():
+        extra.setdefault(to, []).append(grids[k].members)
+    return [replace(g, members=np.sort(np.concatenate([g.members, *extra[k]]))) if k in extra
+            else g for k, g in enumerate(grids) if k not in into]
+
+
+def carve_empty(grids: list[Grid], units: Units, contacts: Contacts, empty_m2: float) -> list[Grid]:
+    """Take large land without households out of basic grids, as special grids.
+
+    A grid stays in one piece; a large part without households becomes special whole.
+    """
+    households = units.frame["households"].to_numpy()
+    area = units.frame["area_m2"].to_numpy()
+    out: list[Grid] = []
+    for grid in grids:
+        empty = households[grid.members] == 0
+        if grid.kind != "basic" or area[grid.members[empty]].sum() < empty_m2:
+            out.append(grid)
+            continue
+        if empty.all():
+            out.append(replace(grid, kind="special", status="special", part=0,
+                               reason=Reason("special-empty")))
+            continue
+        near = contacts.among(grid.members, len(households))
+        spots = np.flatnonzero(_peel(empty, area[grid.members], near))
+        inside = near.among(spots, len(empty))
+        label = components(len(spots), inside.a, inside.b)
+        keep = np.ones(len(empty), dtype=bool)
+        for k in range(int(label.max(initial=-1)) + 1):
+            spot = spots[label == k]
+            if area[grid.members[spot]].sum() >= empty_m2:
+                keep[spot] = False
+                out.append(Grid(grid.members[spot], "special", "special",
+                                Reason("special-empty")))
+        out.append(replace(grid, members=grid.members[keep]))
+    return out
+
+
+def _peel(empty: NDArray[np.bool_], area: NDArray[np.float64],
+          near: Contacts) -> NDArray[np.bool_]:
+    """Take away empty units, largest first, while the rest stays connected."""
+    gone = np.zeros(len(empty), dtype=bool)
+    order = np.flatnonzero(empty)[np.argsort(-area[empty], kind="stable")]
+    changed = True
+    while changed:
+        changed = False
+        for k in order[~gone[order]].tolist():
+            gone[k] = True
+            rest = np.flatnonzero(~gone)
+            inside = near.among(rest, len(empty))
+            if components(len(rest), inside.a, inside.b).max(initial=0) > 0:
+                gone[k] = False
+            else:
+                changed = True
+    return gone
+
+
+def join_empty(grids: list[Grid], contacts: Contacts, count: int) -> list[Grid]:
+    """Join special grids without households that touch; ``grids`` are of one community."""
+    loose = [g for g in grids if g.reason is not None and g.reason.code == "special-empty"]
+    if len(loose) < 2:
+        return grids
+    group = np.full(count, -1, dtype=np.int64)
+    for k, grid in enumerate(loose):
+        group[grid.members] = k
+    both = (group[contacts.a] >= 0) & (group[contacts.b] >= 0)
+    label = components(len(loose), group[contacts.a[both]], group[contacts.b[both]])
+    joined = [replace(loose[0], members=np.sort(np.concatenate(
+        [loose[k].members for k in np.flatnonzero(label == g)])))
+        for g in range(label.max() + 1)]
+    return [g for g in grids if g.reason is None or g.reason.code != "special-empty"] + joined
