@@ -76,12 +76,14 @@ class BlockParams:
     unit_households: int = 60
     straighten_m: float = 6.0
     empty_ha: float = 4.0
+    special_ha: float = 0.5
 
     def __post_init__(self) -> None:
         _check(self, extend_m=self.extend_m >= 0, sliver_m2=self.sliver_m2 >= 0,
                thin=0 <= self.thin < 1, cut_households=self.cut_households >= 1,
                unit_households=self.unit_households >= 1, straighten_m=self.straighten_m >= 0,
-               empty_ha=self.empty_ha > 0)
+               empty_ha=self.empty_ha > 0,
+               special_ha=self.special_ha >= 0)
 
 
 @dataclass(frozen=True)

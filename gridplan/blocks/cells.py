@@ -11,14 +11,15 @@ diagrams of areas), approximated by points along the outlines.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from gridplan.blocks.houses import Houses
 from gridplan.blocks.merging import Atoms, join_atoms
-from gridplan.blocks.noding import Geometries, match_segments
+from gridplan.blocks.noding import GRID_M, Geometries, match_segments
+from gridplan.params import BlockParams
 
 log = logging.getLogger(__name__)
 
@@ -28,37 +29,22 @@ _TRIES = ((5.0, 0.2), (3.0, 0.35), (1.5, 0.5))
 _CROSSING = 0.01
 
 
-@dataclass(frozen=True)
-class Houses:
-    """The buildings of one face, row by row: outline, households, estate number (-1 none)."""
+def cut_face(face: shapely.Polygon, houses: Houses, params: BlockParams,
+             high: int) -> Geometries:
+    """Cut a face into pieces that hold whole buildings; the pieces tile it up to rounding.
 
-    outline: Geometries
-    households: NDArray[np.int64]
-    estate: NDArray[np.int64]
-
-
-def cut_face(face: shapely.Polygon, houses: Houses, unit_households: int, high: int,
-             straighten_m: float) -> tuple[Geometries, NDArray[np.int64]]:
-    """Cut a face into pieces that hold whole buildings.
-
-    Returns
-    -------
-    pieces
-        Polygons that tile ``face`` up to rounding.
-    piece_of
-        For each building its piece.
+    A face whose cells cannot be drawn comes back whole.
     """
     try:
         cells, owner = draw_cells(face, houses.outline)
     except (shapely.GEOSException, ValueError):
-        log.info("a block of %d buildings could not be cut into cells", len(houses.outline))
-        return np.array([face], dtype=object), np.zeros(len(houses.outline), dtype=np.int64)
-    group = _join_cells(cells, owner, houses, unit_households, high)
-    pieces = np.array([shapely.coverage_union_all(cells[group == g])
-                       for g in range(group.max() + 1)], dtype=object)
-    home = np.zeros(len(houses.outline), dtype=np.int64)
+        log.info("a block of %d buildings could not be cut into cells", len(houses))
+        return np.array([face], dtype=object)
+    group = _join_cells(cells, owner, houses, params.unit_households, high)
+    pieces = np.array([_unite(cells[group == g]) for g in range(group.max() + 1)], dtype=object)
+    home = np.zeros(len(houses), dtype=np.int64)
     home[owner[owner >= 0]] = group[owner >= 0]
-    return straighten(pieces, houses.outline, home, straighten_m), home
+    return straighten(pieces, houses.outline, home, params.straighten_m)
 
 
 def draw_cells(face: shapely.Polygon,
@@ -105,6 +91,14 @@ def _tessellate(face: shapely.Polygon, outlines: Geometries, spacing: float,
     of = np.full(len(parts), -1, dtype=np.int64)
     of[home] = numbers[row[home]]
     return parts, of
+
+
+def _unite(cells: Geometries) -> shapely.Geometry:
+    try:
+        return shapely.coverage_union_all(cells)
+    except shapely.GEOSException:
+        # Clipping left neighbours a rounding error apart.
+        return shapely.union_all(cells, grid_size=GRID_M)
 
 
 def _join_cells(cells: Geometries, owner: NDArray[np.int64], houses: Houses,

@@ -33,7 +33,7 @@ class Atoms:
 
 def join_atoms(atoms: Atoms, left: Ints, right: Ints, length_m: Floats, pull: Floats, *,
                unit_households: int, high: int, sliver_m2: float, thin: float,
-               keep_empty_m2: float, fences_of_slivers: Ints | None = None) -> Ints:
+               keep_empty_m2: float, community: Ints | None = None) -> Ints:
     """Join pieces until each holds enough; return the unit of each piece, 0…k-1.
 
     Rules, in this order: an estate of at most ``high`` households becomes one
@@ -49,11 +49,11 @@ def join_atoms(atoms: Atoms, left: Ints, right: Ints, length_m: Floats, pull: Fl
         (m,) pairs of touching pieces; a pair may come in several rows.
     length_m, pull
         (m,) shared border, and how costly it would be to cut there.
-    fences_of_slivers
-        (n,) weaker fences for slivers (a community's border still holds).
+    community
+        (n,) the fence that holds even for slivers; ``atoms.fence`` when None.
     """
     joiner = _Joiner(atoms, left, right, length_m, pull)
-    weak = atoms.fence if fences_of_slivers is None else fences_of_slivers
+    weak = atoms.fence if community is None else community
     joiner.join_estates(high)
     joiner.join_slivers(weak, sliver_m2, thin)
     joiner.join_small(unit_households, high, keep_empty_m2)

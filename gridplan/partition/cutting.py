@@ -128,11 +128,11 @@ def _cut_part(members: Ints, households: Ints, near: Contacts, limits: Range, pa
     for k in range(cut.count):
         inside = low <= load[k] <= high
         status = "ok" if inside else ("under" if load[k] < low else "over")
-        reason = None if inside else _reason_of(cut.status, total, len(members), limits,
-                                                cut.effort_spent)
-        if reason is not None and reason.code == "unproven":
+        why = None if inside else _reason_of(cut.status, total, len(members), limits,
+                                             cut.effort_spent)
+        if why is not None and why.code == "unproven":
             status = "unproven"
-        grids.append(Grid(members[cut.labels == k], status=status, reason=reason))
+        grids.append(Grid(members[cut.labels == k], status=status, reason=why))
     bad = [g for g in grids if g.reason is not None]
     if not bad or bad[0].reason is None:
         return grids, {}

@@ -54,11 +54,11 @@ def add_up(left: Ints, right: Ints, length_m: Floats, weight: Floats,
     n = int(b.max()) + 1 if len(b) else 1
     pair, row = np.unique(a * n + b, return_inverse=True)
     size = len(pair)
-    length = np.bincount(row, length_m[apart], minlength=size)
+    length, cost, major = (np.bincount(row, values[apart], minlength=size).astype(np.float64)
+                           for values in (length_m, weight, major_m))
     keep = length >= MIN_SHARED_M
-    return Contacts((pair // n)[keep], (pair % n)[keep], length[keep],
-                    np.bincount(row, weight[apart], minlength=size)[keep],
-                    (np.bincount(row, major_m[apart], minlength=size) >= 0.5 * length)[keep])
+    return Contacts((pair // n)[keep], (pair % n)[keep], length[keep], cost[keep],
+                    (major >= 0.5 * length)[keep])
 
 
 def touch_units(units: Units, factors: tuple[float, ...], community: Ints) -> Contacts:

@@ -1,0 +1,147 @@
+"""The story of a run: checked inputs become a plan, stage by stage."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import geopandas as gpd
+import pandas as pd
+
+from gridplan import __version__
+from gridplan.blocks import build_units
+from gridplan.errors import Findings
+from gridplan.households import Trust, estimate_households
+from gridplan.layers import COMMUNITY_KINDS, Study, conform
+from gridplan.params import Params, as_dict
+from gridplan.partition import Partition, partition_units
+from gridplan.plan import Plan, StageTime, digest_layer
+
+Progress = Callable[[str, float], None]
+# Stages in order with their usual share of a run's time, for the progress bar.
+STAGES = {"households": 0.05, "units": 0.6, "partition": 0.3, "plan": 0.05}
+
+
+def plan_city(study: Study, params: Params, findings: Findings, *, trust: Trust | None = None,
+              lang: str = "en", command: str = "gridplan partition",
+              progress: Progress | None = None) -> Plan:
+    """Make a plan: estimate households, cut blocks and units, divide communities into grids.
+
+    Parameters
+    ----------
+    study
+        Checked inputs in one metric CRS.
+    trust
+        Which side wins where community totals and buildings disagree.
+    progress
+        Called with a stage's name and the share of it that is done.
+
+    Returns
+    -------
+    Plan
+        Ready to be written; its ``stages`` say what took how long.
+
+    Raises
+    ------
+    InputError
+        The inputs contradict each other (all faults at once).
+    """
+    clock = Clock(progress)
+    with clock.stage("households"):
+        buildings = count_households(study, params, findings, trust)
+    with clock.stage("units"):
+        units = build_units(study, buildings["households"], params.blocks,
+                            high=params.partition.urban.high)
+    with clock.stage("partition"):
+        partition = partition_units(study, units, buildings, params, lang=lang,
+                                    progress=clock.report)
+    with clock.stage("plan"):
+        plan = assemble_plan(study, partition, params, findings, lang=lang, command=command)
+    return replace(plan, stages=tuple(clock.times))
+
+
+def count_households(study: Study, params: Params, findings: Findings,
+                     trust: Trust | None = None) -> gpd.GeoDataFrame:
+    """Return the buildings with households, their low and high, and where they come from."""
+    counted = estimate_households(study.buildings, params.households, findings,
+                                  totals=study.totals, trust=trust)
+    return study.buildings.assign(**{c: counted[c] for c in counted.columns})
+
+
+def assemble_plan(study: Study, partition: Partition, params: Params, findings: Findings, *,
+                  lang: str, command: str) -> Plan:
+    """Put the layers of a plan together, with the record of what it was made from."""
+    layers: dict[str, pd.DataFrame] = {
+        name: getattr(partition, name)
+        for name in ("communities", "grids", "units", "borders", "buildings")}
+    for name in ("estates", "gates", "entrances", "specials", "roads", "barriers", "facilities"):
+        frame = study.layer(name)
+        named = frame.reset_index()
+        layers[name] = conform(name, named.drop(columns=[c for c in ("service", "living_m2")
+                                                         if c in named.columns]))
+    layers["figures"] = conform("figures", partition.figures)
+    layers["tally"] = conform("tally", pd.DataFrame([vars(r) for r in findings.tally]))
+    record = record_run(study, params, lang=lang, command=command)
+    for name in ("buildings", "units", "grids"):
+        record[f"digest:{name}"] = digest_layer(layers[name])
+    layers["run"] = conform("run", pd.DataFrame(
+        {"key": list(record), "value": list(record.values())}))
+    return Plan(layers=layers, crs=study.crs)
+
+
+def record_run(study: Study, params: Params, *, lang: str, command: str) -> dict[str, str]:
+    """Return what the run table says: version, parameters, seed, inputs and their digests."""
+    epsg = study.crs.to_epsg()
+    record = {
+        "version": __version__, "command": command, "lang": lang, "seed": str(params.seed),
+        "effort": params.partition.effort,
+        "parameters": json.dumps(as_dict(params), sort_keys=True, ensure_ascii=False),
+        "crs": f"EPSG:{epsg}" if epsg else study.crs.to_wkt(), "state": "draft",
+        "household_basis": study.facts.get("household_basis", ""),
+        "household_date": study.facts.get("household_date", ""),
+        "data_date": study.facts.get("data_date", "")}
+    for kind in COMMUNITY_KINDS:
+        limits = params.partition.range_of(kind)
+        record[f"range:{kind}"] = f"{limits.low}/{limits.high}"
+    for number, source in enumerate(study.sources, start=1):
+        record[f"input:{number}:{source.name}:{source.layer}"] = source.sha256
+    return record
+
+
+@dataclass
+class Clock:
+    """Times stages and passes progress on."""
+
+    progress: Progress | None = None
+    times: list[StageTime] = field(default_factory=list)
+    _stage: str = ""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time one stage."""
+        self._stage = name
+        start = time.perf_counter()
+        self.report(0.0)
+        yield
+        self.times.append(StageTime(name, time.perf_counter() - start, peak_memory_mb()))
+        self.report(1.0)
+
+    def report(self, done: float) -> None:
+        """Pass on how much of the current stage is done, 0–1."""
+        if self.progress is not None:
+            self.progress(self._stage, done)
+
+
+def peak_memory_mb() -> float:
+    """Return the peak memory of this process in MB so far; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
