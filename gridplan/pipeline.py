@@ -13,12 +13,12 @@ import pandas as pd
 
 from gridplan import __version__
 from gridplan.blocks import build_units
-from gridplan.errors import Findings
+from gridplan.errors import Findings, TallyRow
 from gridplan.households import Trust, estimate_households
 from gridplan.layers import COMMUNITY_KINDS, Study, conform
 from gridplan.params import Params, as_dict
 from gridplan.partition import Partition, partition_units
-from gridplan.plan import Plan, StageTime, digest_layer
+from gridplan.plan import Plan, StageTime, digest_layer, tally_frame
 
 Progress = Callable[[str, float], None]
 # Stages in order with their usual share of a run's time, for the progress bar.
@@ -82,14 +82,19 @@ def assemble_plan(study: Study, partition: Partition, params: Params, findings: 
         named = frame.reset_index()
         layers[name] = conform(name, named.drop(columns=[c for c in ("service", "living_m2")
                                                          if c in named.columns]))
+    held, given = int(partition.grids["households"].sum()), int(
+        partition.buildings["households"].sum())
+    rows = len(partition.buildings)
+    findings.tally.append(TallyRow("partition", "buildings", rows, rows, households_in=given,
+                                   households_out=held))
     layers["figures"] = conform("figures", partition.figures)
-    layers["tally"] = conform("tally", pd.DataFrame([vars(r) for r in findings.tally]))
+    layers["tally"] = tally_frame(findings)
     record = record_run(study, params, lang=lang, command=command)
     for name in ("buildings", "units", "grids"):
-        record[f"digest:{name}"] = digest_layer(layers[name])
+        record[f"digest:{name}"] = digest_layer(layers[name], name)
     layers["run"] = conform("run", pd.DataFrame(
         {"key": list(record), "value": list(record.values())}))
-    return Plan(layers=layers, crs=study.crs)
+    return Plan(layers=layers, crs=study.crs, findings=findings)
 
 
 def record_run(study: Study, params: Params, *, lang: str, command: str) -> dict[str, str]:

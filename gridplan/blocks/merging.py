@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+# A thin piece counts as a sliver up to this many times the area of a compact one.
+_STRIP = 40
+
 
 @dataclass
 class Atoms:
@@ -133,7 +136,10 @@ class _Joiner:
                     grew = bool(inside)
 
     def join_slivers(self, weak: Ints, sliver_m2: float, thin: float) -> None:
-        """Give pieces without buildings that are tiny or thin to a neighbour."""
+        """Give pieces without buildings that are tiny or thin to a neighbour.
+
+        A strip round a special place goes to the place, not across the road.
+        """
         fence = weak.tolist()
         heap = [(self.area[k], k) for k in range(self.n) if not self.buildings[k]]
         heapq.heapify(heap)
@@ -142,13 +148,15 @@ class _Joiner:
             if not self.alive(k) or area != self.area[k]:
                 continue
             shape = 4 * np.pi * area / max(self.perimeter[k], 1e-9) ** 2
-            if area >= sliver_m2 and not (shape < thin and area < 16 * sliver_m2):
+            if area >= sliver_m2 and not (shape < thin and area < _STRIP * sliver_m2):
                 continue
             near = [o for o in self.near[k] if fence[o] == fence[k]]
-            same = [o for o in near if self.fence[o] == self.fence[k]] or (
-                near if area < 200.0 or area < sliver_m2 / 2 else [])
-            if same:
-                to = max(same, key=lambda o: (self.near[k][o][0], -o))
+            if area >= sliver_m2 / 2:
+                near = [o for o in near if self.fence[o] == self.fence[k]
+                        or self.block[o] == self.block[k]]
+            if near:
+                to = max(near, key=lambda o: (self.block[o] == self.block[k],
+                                              self.near[k][o][0], -o))
                 self.join(k, to)
                 if not self.buildings[to]:
                     heapq.heappush(heap, (self.area[to], to))

@@ -51,10 +51,11 @@ def build_units(study: Study, households: pd.Series, params: BlockParams, *,
     outer = clip_lines(cutting_lines(study), shapely.buffer(study.outline, _REACH_M))
     inner = clip_lines(inner_lines(study), study.outline)
 
-    noded = node_lines(fixed, outer.geometry, _special_outlines(study, params))
+    noded = node_lines(fixed, outer.geometry)
     blocks = build_faces(noded, study.outline)
     crowded = houses.load(locate(houses, blocks), len(blocks)) > params.cut_households
-    noded = node_lines(noded, cut_out(inner, blocks[crowded], houses.outline))
+    noded = node_lines(noded, cut_out(inner, blocks[crowded], houses.outline),
+                       _special_outlines(study, params))
     noded = node_lines(noded, _carry_on(noded, houses, params, fixed))
     land = build_faces(noded, study.outline)
     pieces = _cut_crowded(land, houses, params, high)

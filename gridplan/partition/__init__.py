@@ -20,11 +20,11 @@ from gridplan.params import Params, Range
 from gridplan.partition.borders import draw_borders, measure_on_line
 from gridplan.partition.bounds import describe_bounds, describe_contents
 from gridplan.partition.cutting import (
-    CutCommunity,
     Grid,
     carve_empty,
     cut_community,
     join_empty,
+    number_parts,
 )
 from gridplan.partition.delineating import delineate_communities
 from gridplan.partition.drawing import add_figures, draw_grids
@@ -78,13 +78,12 @@ def partition_units(study: Study, units: Units, buildings: gpd.GeoDataFrame, par
     done = 0
     for number, name in enumerate(ids):
         members = np.flatnonzero(owner == number)
-        cut: CutCommunity = cut_community(units, contacts, members, ranges[str(name)], params,
-                                          piece)
-        made = carve_empty(cut.grids, units, contacts, params.blocks.empty_ha * 1e4)
-        made = join_empty(made, contacts, len(owner))
-        grids += made
-        of += [str(name)] * len(made)
-        certificates[str(name)] = cut.certificate
+        cut = cut_community(units, contacts, members, ranges[str(name)], params, piece)
+        cut = carve_empty(cut, units, contacts, params.blocks.empty_ha * 1e4)
+        cut = number_parts(join_empty(cut, contacts, len(owner)), contacts, len(owner))
+        grids += cut.grids
+        of += [str(name)] * len(cut.grids)
+        certificates[str(name)] = cut.certificate()
         done += int(load[members].sum())
         if progress is not None:
             progress(done / max(1, int(load.sum())))

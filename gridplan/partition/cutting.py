@@ -44,10 +44,15 @@ class Grid:
 
 @dataclass(frozen=True)
 class CutCommunity:
-    """The grids of one community and the certificates of its parts, as JSON ('' for none)."""
+    """The grids of one community and, for each part with exceptions, its certificate."""
 
     grids: list[Grid]
-    certificate: str = ""
+    certificates: dict[int, dict[str, object]] = field(default_factory=dict)
+
+    def certificate(self) -> str:
+        """Return the certificates as JSON, '' where there are none."""
+        listed = [{"part": part, **self.certificates[part]} for part in sorted(self.certificates)]
+        return json.dumps(listed, ensure_ascii=False) if listed else ""
 
 
 def cut_community(units: Units, contacts: Contacts, members: Ints, limits: Range,
@@ -74,7 +79,7 @@ def cut_community(units: Units, contacts: Contacts, members: Ints, limits: Range
     inside = near.among(free, len(members))
     label = components(len(free), inside.a, inside.b)
     main = _main_piece(piece[members[free]], households[free])
-    certificates = []
+    certificates = {}
     parts = [free[label == p] for p in range(int(label.max(initial=-1)) + 1)]
     for number, part in enumerate(parts, start=1):
         total = int(households[part].sum())
@@ -83,10 +88,8 @@ def cut_community(units: Units, contacts: Contacts, members: Ints, limits: Range
                                      near.among(part, len(members)), limits, params, apart)
         grids += [replace(g, part=number) for g in cut]
         if certificate:
-            certificates.append({"part": number, **certificate, "households": total})
-    grids = _adopt_scraps(grids, frame["area_m2"].to_numpy(), contacts)
-    text = json.dumps(certificates, ensure_ascii=False) if certificates else ""
-    return CutCommunity(grids, text)
+            certificates[number] = {**certificate, "households": total}
+    return CutCommunity(_adopt_scraps(grids, frame["area_m2"].to_numpy(), contacts), certificates)
 
 
 def _special_grids(members: Ints, special: NDArray[np.object_], near: Contacts) -> list[Grid]:
@@ -176,22 +179,27 @@ def _adopt_scraps(grids: list[Grid], area: NDArray[np.float64],
             else g for k, g in enumerate(grids) if k not in into]
 
 
-def carve_empty(grids: list[Grid], units: Units, contacts: Contacts, empty_m2: float) -> list[Grid]:
+def carve_empty(cut: CutCommunity, units: Units, contacts: Contacts,
+                empty_m2: float) -> CutCommunity:
     """Take large land without households out of basic grids, as special grids.
 
-    A grid stays in one piece; a large part without households becomes special whole.
+    A grid stays in one piece; a large part without households becomes special
+    whole. A part of several grids that has an exception stays as it was: its
+    certificate speaks of the land it was cut from.
     """
     households = units.frame["households"].to_numpy()
     area = units.frame["area_m2"].to_numpy()
+    proven = {g.part for g in cut.grids if g.status != "ok" and sum(
+        o.part == g.part for o in cut.grids) > 1}
     out: list[Grid] = []
-    for grid in grids:
+    for grid in cut.grids:
         empty = households[grid.members] == 0
-        if grid.kind != "basic" or area[grid.members[empty]].sum() < empty_m2:
+        if grid.kind != "basic" or grid.part in proven or area[
+                grid.members[empty]].sum() < empty_m2:
             out.append(grid)
             continue
         if empty.all():
-            out.append(replace(grid, kind="special", status="special", part=0,
-                               reason=Reason("special-empty")))
+            out.append(Grid(grid.members, "special", "special", Reason("special-empty")))
             continue
         near = contacts.among(grid.members, len(households))
         spots = np.flatnonzero(_peel(empty, area[grid.members], near))
@@ -205,7 +213,7 @@ def carve_empty(grids: list[Grid], units: Units, contacts: Contacts, empty_m2: f
                 out.append(Grid(grid.members[spot], "special", "special",
                                 Reason("special-empty")))
         out.append(replace(grid, members=grid.members[keep]))
-    return out
+    return replace(cut, grids=out)
 
 
 def _peel(empty: NDArray[np.bool_], area: NDArray[np.float64],
@@ -227,11 +235,11 @@ def _peel(empty: NDArray[np.bool_], area: NDArray[np.float64],
     return gone
 
 
-def join_empty(grids: list[Grid], contacts: Contacts, count: int) -> list[Grid]:
-    """Join special grids without households that touch; ``grids`` are of one community."""
-    loose = [g for g in grids if g.reason is not None and g.reason.code == "special-empty"]
+def join_empty(cut: CutCommunity, contacts: Contacts, count: int) -> CutCommunity:
+    """Join special grids without households that touch each other."""
+    loose = [g for g in cut.grids if _is_loose(g)]
     if len(loose) < 2:
-        return grids
+        return cut
     group = np.full(count, -1, dtype=np.int64)
     for k, grid in enumerate(loose):
         group[grid.members] = k
@@ -240,4 +248,29 @@ def join_empty(grids: list[Grid], contacts: Contacts, count: int) -> list[Grid]:
     joined = [replace(loose[0], members=np.sort(np.concatenate(
         [loose[k].members for k in np.flatnonzero(label == g)])))
         for g in range(label.max() + 1)]
-    return [g for g in grids if g.reason is None or g.reason.code != "special-empty"] + joined
+    return replace(cut, grids=[g for g in cut.grids if not _is_loose(g)] + joined)
+
+
+def _is_loose(grid: Grid) -> bool:
+    return grid.reason is not None and grid.reason.code == "special-empty"
+
+
+def number_parts(cut: CutCommunity, contacts: Contacts, count: int) -> CutCommunity:
+    """Give the connected pieces that basic grids form now their numbers, from 1; others have 0.
+
+    Taking out empty land can split a part; each piece of it is then a part of its own.
+    """
+    plain = [k for k, g in enumerate(cut.grids)
+             if g.kind == "basic" and (g.reason is None or g.reason.code != "building")]
+    members = np.concatenate([cut.grids[k].members for k in plain] or [np.empty(0, np.int64)])
+    inside = contacts.among(members, count)
+    label = components(len(members), inside.a, inside.b)
+    ends = np.cumsum([len(cut.grids[k].members) for k in plain])
+    grids = [replace(g, part=0) for g in cut.grids]
+    certificates = {}
+    for k, end in zip(plain, ends.tolist(), strict=True):
+        part = int(label[end - 1]) + 1
+        grids[k] = replace(cut.grids[k], part=part)
+        if cut.grids[k].part in cut.certificates:
+            certificates[part] = cut.certificates[cut.grids[k].part]
+    return CutCommunity(grids, certificates)

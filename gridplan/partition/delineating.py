@@ -9,7 +9,7 @@ import numpy as np
 
 from gridplan.layers import Units
 from gridplan.params import Params
-from gridplan.partition.cutting import CutCommunity, Grid, carve_empty, cut_community
+from gridplan.partition.cutting import carve_empty, cut_community
 from gridplan.partition.graph import Contacts, Ints, components
 from gridplan.regions import Graph, cut_graph
 
@@ -21,9 +21,8 @@ def delineate_communities(units: Units, contacts: Contacts, params: Params) -> I
     """
     everything = np.arange(len(units.frame))
     piece = np.zeros(len(units.frame), dtype=np.int64)
-    cut: CutCommunity = cut_community(units, contacts, everything, params.partition.urban, params,
-                                      piece)
-    grids: list[Grid] = carve_empty(cut.grids, units, contacts, params.blocks.empty_ha * 1e4)
+    cut = cut_community(units, contacts, everything, params.partition.urban, params, piece)
+    grids = carve_empty(cut, units, contacts, params.blocks.empty_ha * 1e4).grids
     owner = np.empty(len(everything), dtype=np.int64)
     for k, grid in enumerate(grids):
         owner[grid.members] = k
