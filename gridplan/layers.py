@@ -239,8 +239,8 @@ class Units:
 
     ``frame`` is indexed by unit_id: block_id, community_id (NA when communities
     are to be delineated), households, biggest (households of its largest
-    building), buildings, area_m2, water, special_id, geometry. ``unit_of``
-    gives the unit_id of every building.
+    building), buildings, area_m2, water, special_id, estate (a number, -1 for
+    none), geometry. ``unit_of`` gives the unit_id of every building.
     """
 
     frame: gpd.GeoDataFrame

@@ -251,7 +251,7 @@ def test_joining_respects_fences_and_large_buildings() -> None:
                   buildings=np.ones(4, dtype=np.int64), estate=np.full(4, -1),
                   fence=np.array([0, 0, 1, 0]), block=np.zeros(4, dtype=np.int64))
     chain = np.array([0, 1, 2]), np.array([1, 2, 3]), np.full(3, 30.0)
-    unit = join_atoms(atoms, *chain, chain[2], unit_households=60, high=500, sliver_m2=500.0,
+    unit = join_atoms(atoms, *chain, chain[2], unit_households=60, low=300, high=500, sliver_m2=500.0,
                       thin=0.08, keep_empty_m2=1e4)
     assert unit.tolist() == [0, 0, 1, 2]
 

@@ -82,7 +82,7 @@ def test_no_grid_straddles_a_secondary_road_when_both_sides_can_stand_alone() ->
         assert min(south, north) < 1.0
 
 
-def test_a_community_below_the_range_is_one_small_grid() -> None:
+def test_b66_a_community_below_the_range_is_one_small_grid() -> None:
     found = lattice_town(4)
     assert_sound(found)
     assert found.grids["status"].tolist() == ["small"]
@@ -103,7 +103,7 @@ def test_a_total_that_cannot_be_cut_has_a_certificate() -> None:
                       "households": 550}]
 
 
-def test_a_building_above_the_range_is_its_own_grid() -> None:
+def test_b65_a_building_above_the_range_is_its_own_grid() -> None:
     study, count = make_study(list(HOUSES), [620] + [25] * 63, LATTICE)
     found = divide(study, count)
     assert_sound(found)

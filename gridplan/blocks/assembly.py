@@ -50,7 +50,7 @@ class Faces:
 
 def assemble_units(shape: Geometries, pieces: Geometries, blocks: Geometries, houses: Houses,
                    study: Study, areas: Geometries, lines: Lines, params: BlockParams,
-                   high: int) -> Units:
+                   low: int, high: int) -> Units:
     """Join the faces of a noded coverage to units.
 
     Parameters
@@ -71,7 +71,7 @@ def assemble_units(shape: Geometries, pieces: Geometries, blocks: Geometries, ho
     apart = a != b
     length = faces.touch.length_m[apart]
     unit = join_atoms(atoms, a[apart], b[apart], length, length * _PULL[faces.rank[apart]],
-                      unit_households=params.unit_households, high=high,
+                      unit_households=params.unit_households, low=low, high=high,
                       sliver_m2=params.sliver_m2, thin=params.thin,
                       keep_empty_m2=params.empty_ha * 2500.0,
                       community=faces.community[np.unique(atom, return_index=True)[1]])
@@ -202,6 +202,9 @@ def _describe(faces: Faces, unit: Ints, shape: Geometries, at: Ints, houses: Hou
            else study.communities.index.to_numpy(dtype=object))
     special = np.append(study.layer("specials").index.to_numpy(dtype=object), pd.NA)
     total = np.bincount(unit, area, minlength=n)
+    estate = np.full(n, -1, dtype=np.int64)
+    lived = np.lexsort((houses.households, at))
+    estate[at[lived]] = houses.estate[lived]
     return gpd.GeoDataFrame({
         "block_id": pd.array([f"B{b:06d}" for b in faces.block[main]], dtype="string"),
         "community_id": pd.array(np.array(ids, dtype=object)[faces.community[main]],
@@ -212,6 +215,7 @@ def _describe(faces: Faces, unit: Ints, shape: Geometries, at: Ints, houses: Hou
         "area_m2": total,
         "water": np.bincount(unit, area * faces.water, minlength=n) > 0.5 * total,
         "special_id": pd.array(special[faces.special[main]], dtype="string"),
+        "estate": estate,
     }, geometry=shape, crs=study.crs)
 
 

@@ -126,8 +126,8 @@ def _describe(study: Study, units: Units, buildings: gpd.GeoDataFrame, grids: gp
     for column in bounds.columns:
         grids[column] = bounds[column].to_numpy()
     estate = study.layer("estates")["name"]
-    names = buildings["estate_id"].astype(object).map(
-        estate.astype(object).to_dict()).fillna("")
+    known = {str(k): str(v) for k, v in estate.dropna().items()}
+    names = pd.Series([known.get(e, "") for e in buildings["estate_id"].fillna("")], dtype=object)
     contents = describe_contents(pd.Series(grid_row), names, buildings["number"].fillna(""), lang)
     grids["contents"] = contents.reindex(range(len(grids)), fill_value="").to_numpy()
     towns = _draw_communities(study, grids, kinds, certificates, lang)
