@@ -26,7 +26,7 @@ from gridplan.partition.cutting import (
     join_empty,
     number_parts,
 )
-from gridplan.partition.delineating import delineate_communities
+from gridplan.partition.delineating import delineate_communities, settle_grids
 from gridplan.partition.drawing import add_figures, draw_grids
 from gridplan.partition.figures import city_figures
 from gridplan.partition.graph import Contacts, Ints, components, touch_units
@@ -65,8 +65,8 @@ def partition_units(study: Study, units: Units, buildings: gpd.GeoDataFrame, par
     Partition
         Where ``study.communities`` is None, communities are proposed first.
     """
-    communities = _communities(study, units, params)
-    owner, ids = pd.factorize(communities["owner"], sort=True)
+    names, proposed = _communities(study, units, params)
+    owner, ids = pd.factorize(names, sort=True)
     kinds = _kinds(study, ids)
     contacts = touch_units(units, params.partition.border_factors, owner.astype(np.int64))
     piece = components(len(owner), contacts.a, contacts.b)
@@ -78,9 +78,13 @@ def partition_units(study: Study, units: Units, buildings: gpd.GeoDataFrame, par
     done = 0
     for number, name in enumerate(ids):
         members = np.flatnonzero(owner == number)
-        cut = cut_community(units, contacts, members, ranges[str(name)], params, piece)
-        cut = carve_empty(cut, units, contacts, params.blocks.empty_ha * 1e4)
-        cut = number_parts(join_empty(cut, contacts, len(owner)), contacts, len(owner))
+        if proposed is None:
+            cut = cut_community(units, contacts, members, ranges[str(name)], params, piece)
+            cut = carve_empty(cut, units, contacts, params.blocks.empty_ha * 1e4)
+            cut = number_parts(join_empty(cut, contacts, len(owner)), contacts, len(owner))
+        else:
+            held = [g for g in proposed if owner[g.members[0]] == number]
+            cut = settle_grids(held, units, contacts, params)
         grids += cut.grids
         of += [str(name)] * len(cut.grids)
         certificates[str(name)] = cut.certificate()
@@ -91,19 +95,21 @@ def partition_units(study: Study, units: Units, buildings: gpd.GeoDataFrame, par
     return _describe(study, units, buildings, frame, row, ranges, kinds, certificates, lang)
 
 
-def _communities(study: Study, units: Units, params: Params) -> pd.DataFrame:
-    """Return the community id of every unit, proposing communities where none are drawn."""
+def _communities(study: Study, units: Units, params: Params
+                 ) -> tuple[NDArray[np.object_], list[Grid] | None]:
+    """Return the community id of every unit; where none are drawn, propose them and their grids."""
     if study.communities is not None:
-        return pd.DataFrame({"owner": units.frame["community_id"].to_numpy(dtype=object)})
+        return units.frame["community_id"].to_numpy(dtype=object), None
     nowhere = np.zeros(len(units.frame), dtype=np.int64)
     contacts: Contacts = touch_units(units, params.partition.border_factors, nowhere)
-    label = delineate_communities(units, contacts, params)
+    label, grids = delineate_communities(units, contacts, params)
     shape = units.frame.geometry.to_numpy()
     drawn = np.array([shapely.coverage_union_all(shape[label == k])
                       for k in range(label.max() + 1)], dtype=object)
     place = number_rows(drawn) + 1
     digits = max(3, len(str(len(drawn))))
-    return pd.DataFrame({"owner": [f"C{place[k]:0{digits}d}" for k in label]})
+    names = np.array([f"C{place[k]:0{digits}d}" for k in label], dtype=object)
+    return names, grids
 
 
 def _kinds(study: Study, ids: pd.Index) -> dict[str, str]:

@@ -13,6 +13,8 @@ from gridplan.layers import Units
 Ints = NDArray[np.int64]
 
 ON_LINE_M = 2.0
+# Shorter pieces come from rounding where three lines meet.
+_LEAST_M = 0.01
 
 
 def draw_borders(units: Units, grid_of: Ints, grid_ids: NDArray[np.object_],
@@ -52,7 +54,8 @@ def draw_borders(units: Units, grid_of: Ints, grid_ids: NDArray[np.object_],
     starts = np.searchsorted(group[order], np.arange(int(group.max(initial=-1)) + 1))
     for held in np.split(order, starts[1:]) if len(starts) else []:
         merged = shapely.line_merge(shapely.multilinestrings(list(segment[held])))
-        rows += [(int(held[0]), part) for part in _in_order(shapely.get_parts(merged))]
+        rows += [(int(held[0]), part) for part in _in_order(shapely.get_parts(merged))
+                 if part.length >= _LEAST_M]
     taken = table.iloc[[k for k, _ in rows]].reset_index(drop=True)
     shape = np.array([s for _, s in rows], dtype=object)
     taken["length_m"] = shapely.length(shape)

@@ -83,13 +83,12 @@ def cut_community(units: Units, contacts: Contacts, members: Ints, limits: Range
     certificates = {}
     parts = [free[label == p] for p in range(int(label.max(initial=-1)) + 1)]
     for number, part in enumerate(parts, start=1):
-        total = int(households[part].sum())
         apart = bool(len(part)) and piece[members[part[0]]] != main
-        cut, certificate = _cut_part(members[part], households[part], estate[part],
-                                     near.among(part, len(members)), limits, params, apart)
+        cut, certificate = cut_part(members[part], households[part], estate[part],
+                                    near.among(part, len(members)), limits, params, apart)
         grids += [replace(g, part=number) for g in cut]
         if certificate:
-            certificates[number] = {**certificate, "households": total}
+            certificates[number] = certificate
     return CutCommunity(_adopt_scraps(grids, frame["area_m2"].to_numpy(), contacts), certificates)
 
 
@@ -114,8 +113,13 @@ def _main_piece(piece: Ints, households: Ints) -> int:
     return int(np.argmax(load))
 
 
-def _cut_part(members: Ints, households: Ints, estate: Ints, near: Contacts, limits: Range,
-              params: Params, apart: bool) -> tuple[list[Grid], dict[str, object]]:
+def cut_part(members: Ints, households: Ints, estate: Ints, near: Contacts, limits: Range,
+             params: Params, apart: bool) -> tuple[list[Grid], dict[str, object]]:
+    """Cut one part; return its grids and, where it has exceptions, its certificate.
+
+    The arrays are those of the part's units; ``near`` is numbered like them.
+    ``apart`` tells that the part lies on another piece of the community than most of it.
+    """
     total = int(households.sum())
     low, high = limits.low, limits.high
     if total == 0:
@@ -138,7 +142,8 @@ def _cut_part(members: Ints, households: Ints, estate: Ints, near: Contacts, lim
     bad = [g for g in grids if g.reason is not None]
     if not bad or bad[0].reason is None:
         return grids, {}
-    return grids, {"kind": bad[0].reason.code, "low": low, "high": high, "grids": cut.count}
+    return grids, {"kind": bad[0].reason.code, "low": low, "high": high, "grids": cut.count,
+                   "households": total}
 
 
 def _cut_whole_estates(households: Ints, estate: Ints, near: Contacts, limits: Range,
@@ -208,17 +213,17 @@ def _adopt_scraps(grids: list[Grid], area: NDArray[np.float64],
             else g for k, g in enumerate(grids) if k not in into]
 
 
-def carve_empty(cut: CutCommunity, units: Units, contacts: Contacts,
-                empty_m2: float) -> CutCommunity:
+def carve_empty(cut: CutCommunity, units: Units, contacts: Contacts, empty_m2: float, *,
+                spare_proven: bool = True) -> CutCommunity:
     """Take large land without households out of basic grids, as special grids.
 
     A grid stays in one piece; a large part without households becomes special
-    whole. A part of several grids that has an exception stays as it was: its
-    certificate speaks of the land it was cut from.
+    whole. With ``spare_proven`` a part of several grids that has an exception
+    stays as it was: its certificate speaks of the land it was cut from.
     """
     households = units.frame["households"].to_numpy()
     area = units.frame["area_m2"].to_numpy()
-    proven = {g.part for g in cut.grids if g.status != "ok" and sum(
+    proven = {g.part for g in cut.grids if spare_proven and g.status != "ok" and sum(
         o.part == g.part for o in cut.grids) > 1}
     out: list[Grid] = []
     for grid in cut.grids:

@@ -5,24 +5,37 @@ Cutting the grids first keeps every community feasible: it is a sum of grids in 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gridplan.layers import Units
 from gridplan.params import Params
-from gridplan.partition.cutting import carve_empty, cut_community
+from gridplan.partition.cutting import (
+    CutCommunity,
+    Grid,
+    carve_empty,
+    cut_community,
+    cut_part,
+    join_empty,
+    number_parts,
+)
 from gridplan.partition.graph import Contacts, Ints, components
 from gridplan.regions import Graph, cut_graph
 
 
-def delineate_communities(units: Units, contacts: Contacts, params: Params) -> Ints:
-    """Return a community number for every unit: connected, 1,500–5,000 households where it can.
+def delineate_communities(units: Units, contacts: Contacts,
+                          params: Params) -> tuple[Ints, list[Grid]]:
+    """Return a community number for every unit, and the grids that they are made of.
 
+    Communities are connected and hold 1,500–5,000 households where that can be.
     ``contacts`` are those of the whole study area.
     """
     everything = np.arange(len(units.frame))
     piece = np.zeros(len(units.frame), dtype=np.int64)
     cut = cut_community(units, contacts, everything, params.partition.urban, params, piece)
-    grids = carve_empty(cut, units, contacts, params.blocks.empty_ha * 1e4).grids
+    grids = carve_empty(cut, units, contacts, params.blocks.empty_ha * 1e4,
+                        spare_proven=False).grids
     owner = np.empty(len(everything), dtype=np.int64)
     for k, grid in enumerate(grids):
         owner[grid.members] = k
@@ -41,4 +54,28 @@ def delineate_communities(units: Units, contacts: Contacts, params: Params) -> I
                           seed=params.seed)
         community[inside] = found.labels + used
         used += found.count
-    return community[owner]
+    return community[owner], grids
+
+
+def settle_grids(grids: list[Grid], units: Units, contacts: Contacts, params: Params
+                 ) -> CutCommunity:
+    """Make the grids of one proposed community final.
+
+    Grids in range stay; a part with exceptions is cut again, now that it is
+    known which land it has, and its reasons speak of that part.
+    """
+    count = len(units.frame)
+    cut = number_parts(join_empty(CutCommunity(grids), contacts, count), contacts, count)
+    households = units.frame["households"].to_numpy()
+    estate = units.frame["estate"].to_numpy()
+    certificates: dict[int, dict[str, object]] = {}
+    settled = list(cut.grids)
+    for part in sorted({g.part for g in cut.grids if g.part and g.status != "ok"}):
+        members = np.sort(np.concatenate([g.members for g in cut.grids if g.part == part]))
+        again, certificate = cut_part(members, households[members], estate[members],
+                                      contacts.among(members, count), params.partition.urban,
+                                      params, apart=False)
+        settled = [g for g in settled if g.part != part] + [replace(g, part=part) for g in again]
+        if certificate:
+            certificates[part] = certificate
+    return CutCommunity(settled, certificates)

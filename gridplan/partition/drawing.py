@@ -17,6 +17,10 @@ from gridplan.partition.numbering import code_grid, name_grid, number_rows
 
 Ints = NDArray[np.int64]
 
+# Kinds of special places that have a word in the catalogue.
+SPECIAL_KINDS = frozenset(("campus", "hospital", "park", "market", "industrial", "cemetery",
+                           "stadium", "military"))
+
 
 def draw_grids(grids: list[Grid], community: list[str], units: Units, study: Study, lang: str
                ) -> tuple[gpd.GeoDataFrame, Ints]:
@@ -74,8 +78,8 @@ def write_reason(grid: Grid, units: Units, specials: gpd.GeoDataFrame, lang: str
         place = specials.loc[values["special_id"]]
         name = place["name"] if isinstance(place["name"], str) else ""
         kind = place["kind"] if isinstance(place["kind"], str) else ""
-        values.update(name=name, kind=translate(f"partition.special.{kind}", lang)
-                      if kind else "")
+        word = translate(f"partition.special.{kind}", lang) if kind in SPECIAL_KINDS else kind
+        values["place"] = " ".join(w for w in (word, f"“{name}”" if name else "") if w)
     if reason.code == "special-empty":
         values["area"] = round(float(units.frame["area_m2"].iloc[grid.members].sum()) / 1e4, 1)
     return f"{reason.code}: {sentence(reason, values, lang)}"
