@@ -8,6 +8,7 @@ what readers, the OSM reader and the town make and what the stages take.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -248,6 +249,34 @@ class Units:
     borders: UnitBorders
 
 
+def one_polygon(shape: shapely.Geometry) -> shapely.Geometry:
+    """Return the only polygon of a collection of one."""
+    parts = shapely.get_parts(shape)
+    return parts[0] if len(parts) == 1 else shape
+
+
+def name_units(shape: NDArray[np.object_], at: NDArray[np.int64],
+               building_ids: pd.Index) -> NDArray[np.object_]:
+    """Name units by what they hold, so that a name says the same in every run.
+
+    ``at`` is the row of ``shape`` that each building belongs to. Empty units are
+    named by where they are; two of one place are told apart by a suffix.
+    """
+    held: list[list[str]] = [[] for _ in range(len(shape))]
+    for k, name in zip(at.tolist(), building_ids.tolist(), strict=True):
+        held[k].append(str(name))
+    xy = shapely.get_coordinates(shapely.point_on_surface(shape))
+    texts = ["\n".join(sorted(ids)) if ids else f"{x:.0f},{y:.0f}"
+             for ids, (x, y) in zip(held, xy.tolist(), strict=True)]
+    names = [hashlib.sha256(t.encode()).hexdigest()[:16] for t in texts]
+    seen: dict[str, int] = {}
+    for k, name in enumerate(names):
+        seen[name] = seen.get(name, -1) + 1
+        if seen[name]:
+            names[k] = f"{name}-{seen[name]}"
+    return np.array(names, dtype=object)
+
+
 def empty_input(name: str, crs: Any) -> gpd.GeoDataFrame:
     """Return an input layer without rows."""
     return conform_input(name, gpd.GeoDataFrame({INPUTS[name].key: []}, geometry=[], crs=crs))
@@ -271,7 +300,7 @@ def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     geometry = out.geometry.name if isinstance(out, gpd.GeoDataFrame) else None
     own = [c for c in frame.columns if c not in layer.names and c != geometry]
     for column in own:
-        out[column] = frame[column].to_numpy()
+        out[column] = frame[column].array
     if geometry is not None:
         return out[[*layer.names, *own, geometry]]
     return out[[*layer.names, *own]]

@@ -73,7 +73,8 @@ class BlockParams:
     sliver_m2: float = 500.0
     thin: float = 0.08
     cut_households: int = 150
-    unit_households: int = 60
+    cell_households: int = 80
+    unit_households: int = 40
     straighten_m: float = 6.0
     empty_ha: float = 4.0
     special_ha: float = 0.5
@@ -81,6 +82,7 @@ class BlockParams:
     def __post_init__(self) -> None:
         _check(self, extend_m=self.extend_m >= 0, sliver_m2=self.sliver_m2 >= 0,
                thin=0 <= self.thin < 1, cut_households=self.cut_households >= 1,
+               cell_households=self.cell_households >= 1,
                unit_households=self.unit_households >= 1, straighten_m=self.straighten_m >= 0,
                empty_ha=self.empty_ha > 0,
                special_ha=self.special_ha >= 0)

@@ -53,9 +53,8 @@ def plan_city(study: Study, params: Params, findings: Findings, *, trust: Trust 
     with clock.stage("households"):
         buildings = count_households(study, params, findings, trust)
     with clock.stage("units"):
-        urban = params.partition.urban
-        units = build_units(study, buildings["households"], params.blocks, low=urban.low,
-                            high=urban.high)
+        units = build_units(study, buildings["households"], params.blocks,
+                            high=params.partition.urban.high)
     with clock.stage("partition"):
         partition = partition_units(study, units, buildings, params, lang=lang,
                                     progress=clock.report)

@@ -20,6 +20,7 @@ from gridplan.params import BlockParams
 
 
 def units_of(study: Study, households: pd.Series, **values: float) -> Units:
+    values = {"cell_households": 150, **values}
     return build_units(study, households, BlockParams(**values))  # type: ignore[arg-type]
 
 
@@ -123,15 +124,6 @@ def test_a_building_across_a_community_border_belongs_to_its_community() -> None
     units = units_of(study, count)
     assert_sound(study, count, units)
     assert units.frame.loc[units.unit_of["b0016"], "community_id"] == "c1"
-
-
-def test_an_estate_within_the_range_is_one_unit() -> None:
-    estate = shapely.box(10, 10, 180, 180)
-    study, count = make_study(houses_in_rows(20, 20, 5, 5), [18] * 25,
-                              [*CROSS, ("service", [(95, 0), (95, 200)])], estates=[estate])
-    units = units_of(study, count)
-    assert_sound(study, count, units)
-    assert units.unit_of.nunique() == 1
 
 
 def test_a_building_above_the_range_is_a_unit_of_its_own() -> None:
@@ -251,7 +243,7 @@ def test_joining_respects_fences_and_large_buildings() -> None:
                   buildings=np.ones(4, dtype=np.int64), estate=np.full(4, -1),
                   fence=np.array([0, 0, 1, 0]), block=np.zeros(4, dtype=np.int64))
     chain = np.array([0, 1, 2]), np.array([1, 2, 3]), np.full(3, 30.0)
-    unit = join_atoms(atoms, *chain, chain[2], unit_households=60, low=300, high=500, sliver_m2=500.0,
+    unit = join_atoms(atoms, *chain, chain[2], unit_households=60, high=500, sliver_m2=500.0,
                       thin=0.08, keep_empty_m2=1e4)
     assert unit.tolist() == [0, 0, 1, 2]
 

@@ -158,6 +158,33 @@ def test_communities_are_proposed_where_none_are_drawn() -> None:
     assert found.grids["grid_id"].str.startswith("C00").all()
 
 
+def test_an_estate_within_the_range_is_one_unit_of_one_grid() -> None:
+    estate = shapely.box(105, 105, 195, 195)
+    count = [25] * 64
+    inside = [k for k, h in enumerate(HOUSES) if estate.contains(h)]
+    for k in inside:
+        count[k] = 90
+    study, load = make_study(list(HOUSES), count, [*LATTICE, ("service", [(150, 100), (150, 200)])],
+                             estates=[estate])
+    found = divide(study, load)
+    assert_sound(found)
+    assert found.buildings["unit_id"].iloc[inside].nunique() == 1
+    assert (found.grids["status"] == "ok").all()
+
+
+def test_an_estate_is_cut_where_it_would_trap_too_few_households() -> None:
+    """A pocket of 200 behind an estate of 400: together two grids of 300, apart none."""
+    wards = [shapely.box(0, 0, 300, 100)]
+    houses = [shapely.box(10 + 30 * i, 20 + 40 * j, 25 + 30 * i, 40 + 40 * j)
+              for i in range(9) for j in range(2)]
+    study, load = make_study(list(houses), [25] * 8 + [40] * 10, [], wards,
+                             estates=[shapely.box(125, 5, 295, 95)])
+    found = divide(study, load)
+    assert_sound(found)
+    assert sorted(found.grids["households"]) == pytest.approx([300, 300], abs=60)
+    assert (found.grids["status"] == "ok").all()
+
+
 def test_ranges_follow_the_kind_of_community() -> None:
     study, count = make_study(list(HOUSES), [25] * 64, LATTICE)
     assert study.communities is not None

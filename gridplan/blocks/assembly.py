@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -16,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from gridplan.blocks.houses import Houses, first_within, locate
 from gridplan.blocks.merging import Atoms, join_atoms
 from gridplan.blocks.noding import Geometries, Segments, match_segments
-from gridplan.layers import Lines, Study, UnitBorders, Units
+from gridplan.layers import Lines, Study, UnitBorders, Units, name_units, one_polygon
 from gridplan.params import BlockParams
 
 Ints = NDArray[np.int64]
@@ -50,7 +49,7 @@ class Faces:
 
 def assemble_units(shape: Geometries, pieces: Geometries, blocks: Geometries, houses: Houses,
                    study: Study, areas: Geometries, lines: Lines, params: BlockParams,
-                   low: int, high: int) -> Units:
+                   high: int) -> Units:
     """Join the faces of a noded coverage to units.
 
     Parameters
@@ -71,7 +70,7 @@ def assemble_units(shape: Geometries, pieces: Geometries, blocks: Geometries, ho
     apart = a != b
     length = faces.touch.length_m[apart]
     unit = join_atoms(atoms, a[apart], b[apart], length, length * _PULL[faces.rank[apart]],
-                      unit_households=params.unit_households, low=low, high=high,
+                      unit_households=params.unit_households, high=high,
                       sliver_m2=params.sliver_m2, thin=params.thin,
                       keep_empty_m2=params.empty_ha * 2500.0,
                       community=faces.community[np.unique(atom, return_index=True)[1]])
@@ -202,7 +201,8 @@ def _describe(faces: Faces, unit: Ints, shape: Geometries, at: Ints, houses: Hou
            else study.communities.index.to_numpy(dtype=object))
     special = np.append(study.layer("specials").index.to_numpy(dtype=object), pd.NA)
     total = np.bincount(unit, area, minlength=n)
-    estate = np.full(n, -1, dtype=np.int64)
+    estate = first_within(shapely.point_on_surface(shape),
+                          study.layer("estates").geometry.to_numpy())
     lived = np.lexsort((houses.households, at))
     estate[at[lived]] = houses.estate[lived]
     return gpd.GeoDataFrame({
@@ -217,29 +217,3 @@ def _describe(faces: Faces, unit: Ints, shape: Geometries, at: Ints, houses: Hou
         "special_id": pd.array(special[faces.special[main]], dtype="string"),
         "estate": estate,
     }, geometry=shape, crs=study.crs)
-
-
-def one_polygon(shape: shapely.Geometry) -> shapely.Geometry:
-    """Return the only polygon of a collection of one."""
-    parts = shapely.get_parts(shape)
-    return parts[0] if len(parts) == 1 else shape
-
-
-def name_units(shape: Geometries, at: Ints, building_ids: pd.Index) -> NDArray[np.object_]:
-    """Name units by what they hold, so that a name says the same in every run.
-
-    Empty ones are named by where they are; two of one place are told apart by a suffix.
-    """
-    held: list[list[str]] = [[] for _ in range(len(shape))]
-    for k, name in zip(at.tolist(), building_ids.tolist(), strict=True):
-        held[k].append(str(name))
-    xy = shapely.get_coordinates(shapely.point_on_surface(shape))
-    texts = ["\n".join(sorted(ids)) if ids else f"{x:.0f},{y:.0f}"
-             for ids, (x, y) in zip(held, xy.tolist(), strict=True)]
-    names = [hashlib.sha256(t.encode()).hexdigest()[:16] for t in texts]
-    seen: dict[str, int] = {}
-    for k, name in enumerate(names):
-        seen[name] = seen.get(name, -1) + 1
-        if seen[name]:
-            names[k] = f"{name}-{seen[name]}"
-    return np.array(names, dtype=object)

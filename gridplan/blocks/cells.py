@@ -30,7 +30,7 @@ _CROSSING = 0.01
 
 
 def cut_face(face: shapely.Polygon, houses: Houses, params: BlockParams,
-             low: int, high: int) -> Geometries:
+             high: int) -> Geometries:
     """Cut a face into pieces that hold whole buildings; the pieces tile it up to rounding.
 
     A face whose cells cannot be drawn comes back whole.
@@ -40,7 +40,7 @@ def cut_face(face: shapely.Polygon, houses: Houses, params: BlockParams,
     except (shapely.GEOSException, ValueError):
         log.info("a block of %d buildings could not be cut into cells", len(houses))
         return np.array([face], dtype=object)
-    group = _join_cells(cells, owner, houses, params.unit_households, low, high)
+    group = _join_cells(cells, owner, houses, params.unit_households, high)
     pieces = np.array([_unite(cells[group == g]) for g in range(group.max() + 1)], dtype=object)
     home = np.zeros(len(houses), dtype=np.int64)
     home[owner[owner >= 0]] = group[owner >= 0]
@@ -102,7 +102,7 @@ def _unite(cells: Geometries) -> shapely.Geometry:
 
 
 def _join_cells(cells: Geometries, owner: NDArray[np.int64], houses: Houses,
-                unit_households: int, low: int, high: int) -> NDArray[np.int64]:
+                unit_households: int, high: int) -> NDArray[np.int64]:
     has = owner >= 0
     households = np.where(has, houses.households[owner], 0)
     estate = np.where(has, houses.estate[owner], -1)
@@ -113,7 +113,7 @@ def _join_cells(cells: Geometries, owner: NDArray[np.int64], houses: Houses,
                   fence=np.zeros(len(cells), dtype=np.int64),
                   block=np.zeros(len(cells), dtype=np.int64))
     return join_atoms(atoms, touch.left, touch.right, touch.length_m, touch.length_m,
-                      unit_households=unit_households, low=low, high=high, sliver_m2=0.0, thin=0.0,
+                      unit_households=unit_households, high=high, sliver_m2=0.0, thin=0.0,
                       keep_empty_m2=np.inf)
 
 

@@ -35,16 +35,16 @@ class Atoms:
 
 
 def join_atoms(atoms: Atoms, left: Ints, right: Ints, length_m: Floats, pull: Floats, *,
-               unit_households: int, low: int, high: int, sliver_m2: float, thin: float,
+               unit_households: int, high: int, sliver_m2: float, thin: float,
                keep_empty_m2: float, community: Ints | None = None) -> Ints:
     """Join pieces until each holds enough; return the unit of each piece, 0…k-1.
 
-    Rules, in this order: an estate of ``low`` to ``high`` households becomes one
-    piece within its block; slivers without buildings go to the neighbour they
+    Rules, in this order: slivers without buildings go to the neighbour they
     share most border with; pieces below a quarter of ``unit_households`` go to
-    the neighbour with the strongest ``pull`` in the same block, and any two
-    pieces are joined while the sum stays within ``unit_households``. A piece
-    with a building above ``high`` takes in nothing that holds households.
+    the neighbour with the strongest ``pull`` in the same block, of the same
+    estate if there is one; two pieces of one estate (or of none) are joined
+    while the sum stays within ``unit_households``. A piece with a building
+    above ``high`` takes in nothing that holds households.
 
     Parameters
     ----------
@@ -57,7 +57,6 @@ def join_atoms(atoms: Atoms, left: Ints, right: Ints, length_m: Floats, pull: Fl
     """
     joiner = _Joiner(atoms, left, right, length_m, pull)
     weak = atoms.fence if community is None else community
-    joiner.join_estates(low, high)
     joiner.join_slivers(weak, sliver_m2, thin)
     joiner.join_small(unit_households, high, keep_empty_m2)
     return joiner.labels()
@@ -115,25 +114,6 @@ class _Joiner:
                 had = self.near[to].get(other, (0.0, 0.0))
                 self.near[to][other] = self.near[other][to] = (had[0] + length, had[1] + pull)
         self.near[k].clear()
-
-    def join_estates(self, low: int, high: int) -> None:
-        """Make one piece of every estate that is as large as a grid, block by block."""
-        members: dict[tuple[int, int, int], list[int]] = {}
-        for k in range(self.n):
-            if self.estate[k] >= 0:
-                members.setdefault((self.estate[k], self.block[k], self.fence[k]), []).append(k)
-        for group in members.values():
-            if not low <= sum(self.households[k] for k in group) <= high:
-                continue
-            own = set(group)
-            for k in group:
-                grew = True
-                while grew and self.alive(k):
-                    inside = sorted(o for o in self.near[k] if o in own and self.alive(o)
-                                    and self.near[k][o][0] >= 1.0)
-                    for other in inside:
-                        self.join(other, k)
-                    grew = bool(inside)
 
     def join_slivers(self, weak: Ints, sliver_m2: float, thin: float) -> None:
         """Give pieces without buildings that are tiny or thin to a neighbour.

@@ -27,7 +27,7 @@ _REACH_M = 50.0
 
 
 def build_units(study: Study, households: pd.Series, params: BlockParams, *,
-                low: int = 300, high: int = 500) -> Units:
+                high: int = 500) -> Units:
     """Cut the study area into units.
 
     Parameters
@@ -36,9 +36,9 @@ def build_units(study: Study, households: pd.Series, params: BlockParams, *,
         Checked inputs in a projected metric CRS.
     households
         Households of every building of ``study.buildings`` (its index).
-    low, high
-        The range of a grid: an estate within it is one unit, a building above
-        it a unit of its own.
+    high
+        The largest number of households of a grid: a building above it is a
+        unit of its own.
 
     Returns
     -------
@@ -58,12 +58,12 @@ def build_units(study: Study, households: pd.Series, params: BlockParams, *,
                        _special_outlines(study, params))
     noded = node_lines(noded, _carry_on(noded, houses, params, fixed))
     land = build_faces(noded, study.outline)
-    pieces = _cut_crowded(land, houses, params, low, high)
+    pieces = _cut_crowded(land, houses, params, high)
     noded = node_lines(noded, line_parts(shapely.boundary(pieces)),
                        _cut_buildings(land, houses, study.outline))
     faces = build_faces(noded, study.outline)
     return assemble_units(faces, pieces, blocks, houses, study, _areas(study), outer + inner,
-                          params, low, high)
+                          params, high)
 
 
 def _areas(study: Study) -> Geometries:
@@ -86,7 +86,7 @@ def _carry_on(noded: Geometries, houses: Houses, params: BlockParams,
     return extend_dead_ends(noded, params.extend_m, walls, fixed)
 
 
-def _cut_crowded(land: Geometries, houses: Houses, params: BlockParams, low: int,
+def _cut_crowded(land: Geometries, houses: Houses, params: BlockParams,
                  high: int) -> Geometries:
     """Return the land with every face that holds too much cut between its buildings."""
     face_of = locate(houses, land)
@@ -94,8 +94,8 @@ def _cut_crowded(land: Geometries, houses: Houses, params: BlockParams, low: int
     order = np.argsort(face_of, kind="stable")
     order = order[houses.is_host[order]]
     starts = np.searchsorted(face_of[order], np.arange(len(land) + 1))
-    crowded = (load > params.cut_households) & (np.diff(starts) > 1)
-    cut = [cut_face(land[f], houses.take(order[starts[f]:starts[f + 1]]), params, low, high)
+    crowded = (load > params.cell_households) & (np.diff(starts) > 1)
+    cut = [cut_face(land[f], houses.take(order[starts[f]:starts[f + 1]]), params, high)
            for f in np.flatnonzero(crowded)]
     return np.concatenate([land[~crowded], *cut])
 

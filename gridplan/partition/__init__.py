@@ -28,6 +28,7 @@ from gridplan.partition.cutting import (
 )
 from gridplan.partition.delineating import delineate_communities, settle_grids
 from gridplan.partition.drawing import add_figures, draw_grids
+from gridplan.partition.estates import join_estate_units, number_by_block
 from gridplan.partition.figures import city_figures
 from gridplan.partition.graph import Contacts, Ints, components, touch_units
 from gridplan.partition.numbering import number_rows
@@ -92,6 +93,8 @@ def partition_units(study: Study, units: Units, buildings: gpd.GeoDataFrame, par
         if progress is not None:
             progress(done / max(1, int(load.sum())))
     frame, row = draw_grids(grids, of, units, study, lang)
+    units, row = join_estate_units(units, number_by_block(units.frame), row, contacts, ranges,
+                                   frame["community_id"].to_numpy(dtype=object)[row])
     return _describe(study, units, buildings, frame, row, ranges, kinds, certificates, lang)
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from gridplan.layers import Units
 from gridplan.params import Params, Range
+from gridplan.partition.estates import cut_whole_estates, number_by_block
 from gridplan.partition.graph import Contacts, Ints, components
-from gridplan.regions import Cut, Graph, cut_graph
 
 # Land without households below this size does not stand alone if it has a neighbour.
 _SCRAP_M2 = 5_000.0
@@ -70,7 +70,7 @@ def cut_community(units: Units, contacts: Contacts, members: Ints, limits: Range
     near = contacts.among(members, len(frame))
     special = frame["special_id"].fillna("").to_numpy(dtype=object)[members]
     households = frame["households"].to_numpy()[members]
-    estate = frame["estate"].to_numpy()[members]
+    estate = number_by_block(frame)[members]
     over = frame["biggest"].to_numpy()[members] > limits.high
     grids = _special_grids(members, special, near)
     grids += [Grid(members[k:k + 1], status="over", reason=Reason("building", {
@@ -128,7 +128,7 @@ def cut_part(members: Ints, households: Ints, estate: Ints, near: Contacts, limi
         code = "exclave" if apart else "small"
         reason = Reason(code, {"households": total, "low": low})
         return [Grid(members, status=code, reason=reason)], {}
-    cut = _cut_whole_estates(households, estate, near, limits, params)
+    cut = cut_whole_estates(households, estate, near, limits, params)
     load = np.bincount(cut.labels, households, minlength=cut.count).astype(np.int64)
     grids = []
     for k in range(cut.count):
@@ -144,36 +144,6 @@ def cut_part(members: Ints, households: Ints, estate: Ints, near: Contacts, limi
         return grids, {}
     return grids, {"kind": bad[0].reason.code, "low": low, "high": high, "grids": cut.count,
                    "households": total}
-
-
-def _cut_whole_estates(households: Ints, estate: Ints, near: Contacts, limits: Range,
-                       params: Params) -> Cut:
-    """Cut a part with every estate that fits kept whole; where that fails, with estates cut."""
-    group = _keep_estates(households, estate, near, limits.high)
-    count = int(group.max()) + 1
-    effort, seed = params.partition.effort, params.seed
-    if count < len(group):
-        load = np.bincount(group, households, minlength=count).astype(np.int64)
-        cut = cut_graph(_graph(load, near.grouped(group)), limits.low, limits.high,
-                        effort=effort, seed=seed)
-        if cut.out_of_range == 0:
-            return replace(cut, labels=cut.labels[group])
-    return cut_graph(_graph(households, near), limits.low, limits.high, effort=effort, seed=seed)
-
-
-def _graph(households: Ints, near: Contacts) -> Graph:
-    return Graph(households=households.astype(np.int64), u=near.a.astype(np.int32),
-                 v=near.b.astype(np.int32), weight=near.weight, major=near.major)
-
-
-def _keep_estates(households: Ints, estate: Ints, near: Contacts, high: int) -> Ints:
-    """Return a group for each unit: the connected units of an estate that fits are one."""
-    named = estate[estate >= 0]
-    load = np.bincount(named, households[estate >= 0]) if len(named) else np.empty(0)
-    whole = np.flatnonzero(load <= high)
-    same = (estate[near.a] == estate[near.b]) & np.isin(estate[near.a], whole) & (
-        estate[near.a] >= 0) & ~near.major
-    return components(len(estate), near.a[same], near.b[same])
 
 
 def _reason_of(status: str, total: int, units: int, limits: Range, effort: str) -> Reason:

@@ -20,6 +20,7 @@ from gridplan.partition.cutting import (
     join_empty,
     number_parts,
 )
+from gridplan.partition.estates import number_by_block
 from gridplan.partition.graph import Contacts, Ints, components
 from gridplan.regions import Graph, cut_graph
 
@@ -67,7 +68,7 @@ def settle_grids(grids: list[Grid], units: Units, contacts: Contacts, params: Pa
     count = len(units.frame)
     cut = number_parts(join_empty(CutCommunity(grids), contacts, count), contacts, count)
     households = units.frame["households"].to_numpy()
-    estate = units.frame["estate"].to_numpy()
+    estate = number_by_block(units.frame)
     certificates: dict[int, dict[str, object]] = {}
     settled = list(cut.grids)
     for part in sorted({g.part for g in cut.grids if g.part and g.status != "ok"}):
