@@ -41,17 +41,20 @@ def cutting_lines(study: Study) -> Lines:
     return _road_lines(roads) + _barrier_lines(barriers)
 
 
-def inner_lines(study: Study) -> Lines:
-    """Return what cuts only inside large blocks: inner roads and paths, walls, estate outlines."""
+def inner_roads(study: Study) -> Lines:
+    """Return the inner roads and paths, which cut only inside large blocks."""
     roads = border_roads(study)
-    roads = roads[~roads["road_class"].fillna("unknown").isin(layers.CUTTING_ROADS)
-                  & roads["road_class"].isin(layers.INNER_ROADS)]
+    return _road_lines(roads[roads["road_class"].isin(layers.INNER_ROADS)])
+
+
+def fences(study: Study) -> Lines:
+    """Return walls and the outlines of estates, which cut only inside large blocks."""
     barriers = study.layer("barriers")
     estates = study.layer("estates")
-    outline = _lines(shapely.boundary(estates.geometry.to_numpy()),
-                     np.zeros(len(estates), dtype=np.int64), estates["name"], "",
-                     np.zeros(len(estates), dtype=bool))
-    return _road_lines(roads) + _barrier_lines(barriers[barriers["kind"] == "wall"]) + outline
+    none = np.zeros(len(estates), dtype=np.int64)
+    outline = _lines(shapely.boundary(estates.geometry.to_numpy()), none, estates["name"], "",
+                     none.astype(bool))
+    return _barrier_lines(barriers[barriers["kind"] == "wall"]) + outline
 
 
 def _road_lines(roads: pd.DataFrame) -> Lines:
@@ -83,12 +86,17 @@ def clip_lines(lines: Lines, area: shapely.Geometry) -> Lines:
                  lines.major[row])
 
 
-def cut_out(lines: Lines, faces: Geometries, buildings: Geometries) -> Geometries:
-    """Return the pieces of lines that lie in ``faces`` and in no building."""
+def cut_out(lines: Lines, faces: Geometries, buildings: Geometries,
+            margin_m: float = 0.0) -> Geometries:
+    """Return the pieces of lines that lie in ``faces``, ``margin_m`` inside, and in no building.
+
+    A fence a few metres inside a road would leave a strip that rings the block.
+    """
     if not len(lines) or not len(faces):
         return np.empty(0, dtype=object)
     line, face = shapely.STRtree(faces).query(lines.geometry, predicate="intersects")
-    pieces = line_parts(shapely.intersection(lines.geometry[line], faces[face]))
+    within = shapely.buffer(faces, -margin_m) if margin_m else faces
+    pieces = line_parts(shapely.intersection(lines.geometry[line], within[face]))
     tree = shapely.STRtree(buildings)
     hit, house = tree.query(pieces, predicate="intersects")
     if len(hit):

@@ -9,7 +9,7 @@ import shapely
 from gridplan.blocks.assembly import assemble_units
 from gridplan.blocks.cells import cut_face
 from gridplan.blocks.houses import Houses, locate, place_houses
-from gridplan.blocks.lines import clip_lines, cut_out, cutting_lines, inner_lines
+from gridplan.blocks.lines import clip_lines, cut_out, cutting_lines, fences, inner_roads
 from gridplan.blocks.noding import (
     Geometries,
     build_faces,
@@ -24,6 +24,8 @@ from gridplan.params import BlockParams
 _CUT_SHARE = 0.02
 # Lines are taken this far beyond the study area, so that they reach its border.
 _REACH_M = 50.0
+# A fence nearer than this to the edge of its block is left to the edge.
+_FENCE_M = 15.0
 
 
 def build_units(study: Study, households: pd.Series, params: BlockParams, *,
@@ -49,12 +51,14 @@ def build_units(study: Study, households: pd.Series, params: BlockParams, *,
     houses = place_houses(study, households)
     fixed = line_parts(shapely.boundary(_areas(study)))
     outer = clip_lines(cutting_lines(study), shapely.buffer(study.outline, _REACH_M))
-    inner = clip_lines(inner_lines(study), study.outline)
+    inner = clip_lines(inner_roads(study), study.outline)
+    walls = clip_lines(fences(study), study.outline)
 
     noded = node_lines(fixed, outer.geometry)
     blocks = build_faces(noded, study.outline)
     crowded = houses.load(locate(houses, blocks), len(blocks)) > params.cut_households
     noded = node_lines(noded, cut_out(inner, blocks[crowded], houses.outline),
+                       cut_out(walls, blocks[crowded], houses.outline, _FENCE_M),
                        _special_outlines(study, params))
     noded = node_lines(noded, _carry_on(noded, houses, params, fixed))
     land = build_faces(noded, study.outline)
@@ -62,8 +66,8 @@ def build_units(study: Study, households: pd.Series, params: BlockParams, *,
     noded = node_lines(noded, line_parts(shapely.boundary(pieces)),
                        _cut_buildings(land, houses, study.outline))
     faces = build_faces(noded, study.outline)
-    return assemble_units(faces, pieces, blocks, houses, study, _areas(study), outer + inner,
-                          params, high)
+    return assemble_units(faces, pieces, blocks, houses, study, _areas(study),
+                          outer + inner + walls, params, high)
 
 
 def _areas(study: Study) -> Geometries:
