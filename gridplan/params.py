@@ -8,6 +8,7 @@ comment of a field in the template that ``gridplan init`` writes is the text
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class Range:
 class HouseholdParams:
     """How households are estimated where they are not given."""
 
-    household_size: float = 2.6
+    household_size: float = 2.3
     gross_area_per_dwelling_m2: float = 100.0
     storey_height_m: float = 3.0
     efficiency: float = 0.85
@@ -62,7 +63,8 @@ class HouseholdParams:
                storey_height_m=self.storey_height_m > 0,
                efficiency=0 < self.efficiency <= 1, default_floors=self.default_floors > 0,
                spread=0 <= self.spread < 1, minimum_footprint_m2=self.minimum_footprint_m2 >= 0,
-               residential_share=all(0 <= v <= 1 for v in self.residential_share.values()))
+               residential_share=all(_within(v, 0, 1)
+                                     for v in self.residential_share.values()))
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ class PartitionParams:
 
     def __post_init__(self) -> None:
         _check(self, border_factors=len(self.border_factors) == 5
-               and all(f > 0 for f in self.border_factors), effort=self.effort in EFFORTS)
+               and all(_within(f, 0) and f > 0 for f in self.border_factors),
+               effort=self.effort in EFFORTS)
 
     def range_of(self, kind: str) -> Range:
         """Return the range of a community of ``kind`` (urban, old or rural)."""
@@ -131,6 +134,9 @@ class Params:
     households: HouseholdParams = field(default_factory=HouseholdParams)
     blocks: BlockParams = field(default_factory=BlockParams)
     partition: PartitionParams = field(default_factory=PartitionParams)
+
+    def __post_init__(self) -> None:
+        _check(self, seed=self.seed >= 0)
 
 
 def load_params(path: str | Path | None = None) -> Params:
@@ -178,10 +184,19 @@ def as_dict(params: Params) -> dict[str, Any]:
 
 
 def _check(owner: object, **rules: bool) -> None:
-    bad = [name for name, holds in rules.items() if not holds]
+    """Raise with every field whose rule does not hold, or that is infinite."""
+    bad = [name for name, holds in rules.items()
+           if not holds or (isinstance(value := getattr(owner, name), float)
+                            and not math.isfinite(value))]
     if bad:
-        raise InputError(*(Finding("params.bad_value", field=f"{type(owner).__name__}.{name}",
+        raise InputError(*(Finding("params.bad_value", layer=type(owner).__name__, field=name,
                                    values={"value": getattr(owner, name)}) for name in bad))
+
+
+def _within(value: object, low: float, high: float = math.inf) -> bool:
+    """Tell whether something out of a file is a finite number of this range."""
+    return (isinstance(value, int | float) and math.isfinite(value)
+            and low <= value <= high)
 
 
 def _build(kind: type, raw: Mapping[str, Any], table: str, file: str, findings: Findings) -> Any:
@@ -201,7 +216,7 @@ def _build(kind: type, raw: Mapping[str, Any], table: str, file: str, findings: 
         elif isinstance(known, Mapping) and isinstance(value, Mapping):
             values[name] = {**known, **value}
         elif isinstance(known, tuple) and isinstance(value, list):
-            values[name] = tuple(value)
+            values[name] = tuple(float(v) if type(v) is int else v for v in value)
         elif isinstance(known, float) and type(value) in (int, float):
             values[name] = float(value)
         elif type(value) is type(known):
@@ -211,9 +226,10 @@ def _build(kind: type, raw: Mapping[str, Any], table: str, file: str, findings: 
     try:
         return kind(**values)
     except InputError as error:
-        findings.items.extend(dataclasses.replace(f, file=file) for f in error.findings)
-    except TypeError:
-        findings.add("params.bad_value", file=file, field=table, value=dict(raw))
+        findings.items.extend(
+            dataclasses.replace(f, file=file, layer="",
+                                field=f"{table}.{f.field}" if table else f.field)
+            for f in error.findings)
     return default
 
 

@@ -13,7 +13,7 @@ from gridplan.households import estimate_households, round_to_sums
 from gridplan.layers import conform_input
 from gridplan.params import HouseholdParams
 
-PARAMS = HouseholdParams()
+PARAMS = HouseholdParams(household_size=2.6)
 
 
 def make_buildings(rows: list[dict], size: float = 10.0) -> gpd.GeoDataFrame:
@@ -72,7 +72,7 @@ def test_params_change_the_estimate():
 
 def test_estimates_carry_a_spread_and_counts_do_not():
     out = estimate([{"households": 10}, {"population": 26}, {"use": "school"}],
-                   HouseholdParams(spread=0.1))
+                   HouseholdParams(household_size=2.6, spread=0.1))
     assert out["households_low"].tolist() == [10, 9, 0]
     assert out["households_high"].tolist() == [10, 11, 0]
 

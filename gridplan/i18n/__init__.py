@@ -29,7 +29,7 @@ def load_room(room: str) -> dict[str, dict[str, str]]:
     return texts
 
 
-def translate(key: str, lang: str = "en", **values: object) -> str:
+def translate(key: str, lang: str = "en", /, **values: object) -> str:
     """Return the text of ``key`` in ``lang`` with ``values`` filled in.
 
     A mend that has no text is the empty string; any other unknown key is a bug

@@ -62,7 +62,7 @@ def read_frame(path: Path, layer: str, **options: Any) -> Any:
 
 def table_names(path: Path) -> list[str]:
     """Return the names of the tables and layers in a GeoPackage, without its own book-keeping."""
-    with contextlib.closing(sqlite3.connect(path)) as db:
+    with contextlib.closing(sqlite3.connect(path, timeout=0.2)) as db:
         names = [row[0] for row in db.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
     return [n for n in names if n != "layer_styles" and not n.lower().startswith(_INTERNAL)]

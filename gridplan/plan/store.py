@@ -237,7 +237,7 @@ def _write_layer(frame: pd.DataFrame, layer: Layer, path: Path) -> None:
 def _finish(path: Path, frames: dict[str, pd.DataFrame], plan: Plan, source: Path | None,
             lang: str, date: str) -> None:
     """Add what GDAL does not write: unique keys, styles, and a user's own tables."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+    with contextlib.closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous=OFF")
         if source is not None:
             db.execute("ATTACH DATABASE ? AS old", (str(source),))
@@ -286,7 +286,7 @@ def _is_gpkg(path: Path) -> bool:
     if not path.is_file():  # to look would make it
         return False
     try:
-        with contextlib.closing(sqlite3.connect(path)) as db:
+        with contextlib.closing(sqlite3.connect(path, timeout=0.2)) as db:
             return bool(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'gpkg_contents'"
                                    ).fetchall())
     except sqlite3.Error:
@@ -301,7 +301,7 @@ def _check_file(path: Path) -> None:
         if file.read(16) != b"SQLite format 3\0":
             raise InputError(Finding("plan.not_a_plan", file=path.name))
     try:
-        with contextlib.closing(sqlite3.connect(path)) as db:
+        with contextlib.closing(sqlite3.connect(path, timeout=0.2)) as db:
             faults = [str(row[0]) for row in db.execute("PRAGMA quick_check(3)")]
             if faults == ["ok"]:
                 db.execute("SELECT count(*) FROM gpkg_contents").fetchall()
