@@ -1,0 +1,135 @@
+"""The plan as one HTML file that opens everywhere: on an intranet PC, on a phone, without script.
+
+Nothing in the file asks the network for anything. Names and texts of the plan
+reach the page as text only, never as markup or script.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gridplan.errors import Finding, InputError, UsageError
+from gridplan.i18n import LANGUAGES, load_room, translate
+from gridplan.layers import GRID_STATUS
+from gridplan.maps.facts import (
+    SETTLED,
+    Figures,
+    Layers,
+    Origin,
+    household_steps,
+    read_figures,
+    read_origin,
+    statuses,
+)
+from gridplan.outputs import write_bytes
+
+AUDIENCES = ("share", "internal")
+
+__all__ = ["AUDIENCES", "Figures", "draw_map", "read_figures", "render_map"]
+
+
+def draw_map(plan: Any, path: str | Path, *, audience: str = "share", lang: str = "en") -> Path:
+    """Write a plan as one HTML map and return its path.
+
+    Parameters
+    ----------
+    plan
+        A plan: its ``layers`` map layer names to frames in one metric CRS.
+    path
+        Where the file goes; an older one is replaced whole or not at all.
+    audience
+        ``share`` shows no count of 1–9; ``internal`` shows them. Neither holds a figure of
+        a single building.
+    lang
+        ``en`` or ``zh``.
+
+    Raises
+    ------
+    UsageError
+        Another audience or language.
+    InputError
+        The plan has no community or no grid.
+    MachineError
+        The file cannot be written; an older one is intact.
+    """
+    return write_bytes(path, render_map(plan.layers, audience=audience, lang=lang)).path
+
+
+def render_map(layers: Layers, *, audience: str = "share", lang: str = "en") -> bytes:
+    """Return the page of :func:`draw_map` as UTF-8: same layers, same bytes.
+
+    Raises
+    ------
+    UsageError
+        Another audience or language.
+    InputError
+        The plan has no community or no grid.
+    """
+    from gridplan.maps.page import build_page
+    from gridplan.maps.payload import build_payload, prepare_drawing
+    from gridplan.maps.still import draw_still
+
+    _check(layers, audience, lang)
+    figures, origin = read_figures(layers), read_origin(layers, lang)
+    drawing = prepare_drawing(layers)
+    still = draw_still(layers, drawing, audience, translate("maps.still", lang))
+    return build_page(build_payload(layers, drawing, audience, lang), still=still,
+                      **_shown(layers, figures, origin, audience, lang))
+
+
+def _check(layers: Layers, audience: str, lang: str) -> None:
+    if audience not in AUDIENCES:
+        raise UsageError(Finding("maps.audience", values={
+            "value": audience, "known": ", ".join(AUDIENCES)}))
+    if lang not in LANGUAGES:
+        raise UsageError(Finding("maps.lang", values={
+            "value": lang, "known": ", ".join(LANGUAGES)}))
+    empty = [name for name in ("communities", "grids")
+             if layers.get(name) is None or not len(layers[name])]
+    if empty:
+        raise InputError(*(Finding("maps.nothing", layer=name) for name in empty))
+
+
+def _shown(layers: Layers, figures: Figures, origin: Origin, audience: str,
+           lang: str) -> dict[str, Any]:
+    """Return what ``page.html`` shows, as plain text and numbers."""
+    counts = {s: statuses(layers["grids"]).count(s) for s in GRID_STATUS}
+    steps = household_steps(layers)
+    ends = [e - 1 for e in steps[1:-1]] + [steps[-1]]
+
+    def text(name: str, **values: object) -> str:
+        return translate(f"maps.{name}", lang, **values)
+
+    return {
+        "lang": {"zh": "zh-CN"}.get(lang, lang), "t": text, "title": origin.title,
+        "state": _state(origin.state, lang), "draft": origin.state in ("draft", "comment"),
+        "internal": audience == "internal", "facts": origin.facts, "osm": origin.osm,
+        "figures": (
+            ("grids", text("grids"), f"{figures.grids:,}"),
+            ("households", text("households"), f"{figures.households:,}"),
+            ("communities", text("communities"), f"{figures.communities:,}"),
+            ("share", text("share"), figures.share),
+            ("exceptions", text("exceptions"), f"{figures.exceptions:,}")),
+        "share_of": text("share_of", n=f"{figures.in_range:,}", of=f"{figures.ranged:,}"),
+        "steps": [f"{a:,}–{b:,}" for a, b in zip(steps, ends, strict=False)],
+        "exceptions": [(s, text(f"ui_status_{s}"), f"{counts[s]:,}") for s in GRID_STATUS
+                       if counts[s] and s not in SETTLED],
+        "special": f"{counts['special']:,}" if counts["special"] else "",
+        "background": [name for name in ("buildings", "roads", "rail", "water", "green")
+                       if _has(layers, name)]}
+
+
+def _state(state: str, lang: str) -> str:
+    name = f"state_{state.strip().replace(' ', '-')}"
+    return translate(f"maps.{name}", lang) if name in load_room("maps") else state
+
+
+def _has(layers: Layers, name: str) -> bool:
+    """Tell whether the plan holds what an entry of the legend stands for."""
+    layer, kinds = {"rail": ("barriers", ("rail",)), "water": ("barriers", ("river", "water")),
+                    "green": ("specials", ("park", "green", "garden"))}.get(name, (name, ()))
+    frame = layers.get(layer)
+    if frame is None or not len(frame):
+        return False
+    return not kinds or bool(frame["kind"].isin(kinds).any())

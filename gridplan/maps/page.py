@@ -1,0 +1,111 @@
+"""The page: Folium's map and layer, our own markup, and a policy that lets nothing else run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import folium
+import jinja2
+from folium.map import Layer
+from folium.template import Template
+from markupsafe import Markup
+
+_SCRIPTS = ("inflate.js", "unpack.js", "tiles.js", "labels.js", "panels.js", "start.js")
+
+
+class PlanMap(folium.Map):
+    """A Folium map that brings no script or style of its own from elsewhere."""
+
+    _template = Template("""
+        {% macro html(this, kwargs) %}<div class="folium-map" id="{{ this.get_name() }}"></div>
+        {% endmacro %}
+        {% macro script(this, kwargs) %}
+        var {{ this.get_name() }} = L.map({{ this.get_name()|tojson }}, {
+            center: {{ this.location|tojson }}, ...{{ this.options|tojavascript }} });
+        {% endmacro %}""")
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(location=(0.0, 0.0), tiles=None, **options)
+        self._id = "gridplan"
+        self.default_js = []
+        self.default_css = []
+
+
+class PlanLayer(Layer):
+    """The layer that draws the packed plan on canvas tiles."""
+
+    _template = Template("""
+        {% macro script(this, kwargs) %}
+        var {{ this.get_name() }} = new gridplan.PlanLayer({{ this.block|tojson }});
+        {% endmacro %}""")
+
+    def __init__(self, block: str) -> None:
+        super().__init__(name="plan")
+        self._name, self._id, self.block = "PlanLayer", "gridplan", block
+
+
+def build_page(payload: str, **values: Any) -> bytes:
+    """Return the whole page as UTF-8.
+
+    Parameters
+    ----------
+    payload
+        The packed plan, base64.
+    **values
+        What ``page.html`` shows; strings are escaped, only ``Markup`` is not.
+    """
+    chart = PlanMap(zoom_control=False, attribution_control=False, zoom_snap=0.25, zoom_delta=1,
+                    wheel_px_per_zoom_level=90, fade_animation=False, max_bounds_viscosity=0.8)
+    chart.options |= {"max_zoom": 19, "min_zoom": 3}
+    PlanLayer("plan-data").add_to(chart)
+    root: Any = chart.get_root()
+    root.render()
+    scripts = [_inline(_vendor("leaflet.js")), _inline(_own_script()),
+               _inline(root.script.render())]
+    early = "document.documentElement.className='js'"
+    hashes = " ".join(f"'sha256-{_digest(s)}'" for s in (early, *scripts))
+    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
+                                  keep_trailing_newline=True).from_string(_asset("page.html"))
+    # Everything marked safe here is ours or Leaflet's; what the data say stays plain text.
+    safe = {name: Markup(text) for name, text in {  # noqa: S704
+        "early": early, "css": _leaflet_css() + _asset("map.css"), "map": root.html.render(),
+        "payload": payload}.items()}
+    page = template.render(scripts=[Markup(s) for s in scripts], hashes=Markup(hashes),  # noqa: S704
+                           **safe, **values)
+    return page.encode()
+
+
+@cache
+def _asset(name: str) -> str:
+    return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+
+
+@cache
+def _vendor(name: str) -> str:
+    folder = files("js_lib_leaflet").joinpath("static", "js_lib_leaflet")
+    return folder.joinpath(name).read_text(encoding="utf-8")
+
+
+def _own_script() -> str:
+    body = "\n".join(_asset(name) for name in _SCRIPTS)
+    return f'(function () {{\n"use strict";\nvar gridplan = window.gridplan = {{}};\n{body}}})();'
+
+
+def _leaflet_css() -> str:
+    """Return Leaflet's style sheet without its pictures, of which the map uses none."""
+    return re.sub(r"url\([^)]*\)", "none", _vendor("leaflet.css"))
+
+
+def _inline(script: str) -> str:
+    """Make a script safe to stand inside the page; the reference to its source map goes."""
+    script = re.sub(r"//# sourceMappingURL=\S*", "", script)
+    return script.replace("</script", "<\\/script").strip()
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

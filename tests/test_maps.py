@@ -1,0 +1,674 @@
+"""The map: what it says, that it opens everywhere, and what it never shows."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+
+from gridplan.errors import InputError, UsageError
+from gridplan.layers import conform
+from gridplan.maps import draw_map, read_figures, render_map
+from gridplan.maps.facts import household_steps
+from gridplan.maps.shapes import to_varints
+
+CRS = "EPSG:4547"
+SIDE = 200.0
+DESKTOP, PHONE = (1440, 900), (390, 844)
+EVIL = "<img src=x onerror=alert(1)>${alert(2)}</script><b>"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]
+OUTSIDE = (("over", 689, "building: one building holds 689 households"),
+           ("under", 262, "count: 551 households: two grids need 600, one holds 500"),
+           ("small", 7, "small: 7 households, the range begins at 300"),
+           ("special", 0, "special-place: 第一中学"), ("empty", 0, "empty: no households"))
+
+
+def bend(xy: np.ndarray) -> np.ndarray:
+    """Shift every point by an amount that depends on its place only: shared borders stay shared."""
+    x, y = xy[:, 0], xy[:, 1]
+    ragged = np.sin(x * 12.9898 + y * 78.233) * 43758.5453
+    return xy + np.c_[9 * np.sin(y / 70) + 5 * (ragged - np.floor(ragged)), 9 * np.sin(x / 90)]
+
+
+def make_layers(across: int = 3, down: int = 2, *, per: int = 3, buildings: int = 300,
+                evil: str = "", seed: int = 1) -> dict[str, pd.DataFrame]:
+    """Return a plan of ``across`` × ``down`` communities, each of ``per`` × ``per`` grids."""
+    random = np.random.default_rng(seed)
+    column, row = (a.reshape(-1) for a in np.meshgrid(np.arange(across * per),
+                                                      np.arange(down * per)))
+    west, south = 500_000 + column * SIDE, 3_400_000 + row * SIDE
+    squares = shapely.segmentize(shapely.box(west, south, west + SIDE, south + SIDE), SIDE / 8)
+    polygons = shapely.transform(squares, bend)
+    block = (row // per) * across + column // per
+    seq = (row % per) * per + column % per + 1
+    community = np.array([f"340102{b + 1:06d}" for b in block], dtype=object)
+    households = random.integers(300, 500, len(block))
+    status, reason = np.full(len(block), "ok", object), np.full(len(block), "", object)
+    for place, (what, count, why) in enumerate(OUTSIDE[:len(block) // 5]):
+        status[place * 5], households[place * 5], reason[place * 5] = what, count, why
+    grids = gpd.GeoDataFrame({
+        "grid_id": [f"{c}{s:03d}" for c, s in zip(community, seq, strict=True)],
+        "community_id": community, "seq": seq, "part": 1,
+        "name": [f"第{s}网格{evil}" for s in seq],
+        "kind": np.where(status == "special", "special", "basic"), "households": households,
+        "households_low": households * 9 // 10, "households_high": households * 11 // 10,
+        "buildings": random.integers(12, 60, len(block)), "area_m2": shapely.area(polygons),
+        "bound_e": f"长江路{evil}", "bound_s": "黄河路", "bound_w": "人民路", "bound_n": "学府路",
+        "contents": f"梧桐苑 1–8 幢{evil}", "status": status,
+        "reason": [r + evil if r else "" for r in reason]}, geometry=polygons, crs=CRS)
+    blocks = range(across * down)
+    communities = gpd.GeoDataFrame({
+        "community_id": [f"340102{b + 1:06d}" for b in blocks],
+        "name": [f"第{b + 1}社区{evil}" for b in blocks], "kind": "urban"},
+        geometry=[shapely.MultiPolygon([shapely.coverage_union_all(polygons[block == b])])
+                  for b in blocks], crs=CRS)
+    return {name: conform(name, frame) for name, frame in {
+        "communities": communities, "grids": grids, "run": make_run(evil),
+        **make_background(across * per, down * per, buildings, evil, random)}.items()}
+
+
+def make_background(across: int, down: int, buildings: int, evil: str,
+                    random: np.random.Generator) -> dict[str, gpd.GeoDataFrame]:
+    """Return buildings, roads, a river, a park and an estate for ``across`` × ``down`` grids."""
+    at = random.uniform((500_000, 3_400_000),
+                        (500_000 + across * SIDE, 3_400_000 + down * SIDE), (buildings, 2))
+    size = random.uniform(8, 30, (buildings, 2))
+    north = [shapely.LineString([(500_000 + i * SIDE, 3_400_000),
+                                 (500_000 + i * SIDE, 3_400_000 + down * SIDE)])
+             for i in range(0, across + 1, 3)]
+    names = itertools.cycle([f"长江路{evil}", "黄河路", "人民路"])
+    park = shapely.box(500_050, 3_400_050, 500_350, 3_400_250)
+    return {
+        "buildings": gpd.GeoDataFrame({
+            "building_id": [f"BUILDING-{i}" for i in range(buildings)], "households": 77,
+            "households_low": 71, "households_high": 83, "name": "1 幢"},
+            geometry=shapely.box(*at.T, *(at + size).T), crs=CRS),
+        "roads": gpd.GeoDataFrame({
+            "road_id": [f"r{i}" for i in range(len(north))],
+            "name": [next(names) for _ in north], "road_class": "primary",
+            "structure": "grade", "level": 0}, geometry=north, crs=CRS),
+        "barriers": gpd.GeoDataFrame({
+            "barrier_id": ["b1", "b2"], "kind": ["river", "rail"], "name": ""},
+            geometry=[north[0].buffer(20), shapely.affinity.translate(north[-1], -90)], crs=CRS),
+        "specials": gpd.GeoDataFrame(
+            {"special_id": ["s1"], "kind": "park", "name": f"人民公园{evil}"},
+            geometry=[shapely.MultiPolygon([park])], crs=CRS),
+        "estates": gpd.GeoDataFrame({"estate_id": ["e1"], "name": f"梧桐苑{evil}"},
+                                    geometry=[shapely.MultiPolygon([park.buffer(100)])], crs=CRS)}
+
+
+def make_run(evil: str = "") -> pd.DataFrame:
+    record = {"title": evil, "state": "draft", "household_basis": "resident",
+              "data_date": f"2026-10-01{evil}", "range:urban": "300/500",
+              f"input:1:city.osm.pbf{evil}:": "abc", "input:2:ledger.xlsx:2026": "def"}
+    return pd.DataFrame({"key": list(record), "value": list(record.values())})
+
+
+def unpack(page: bytes) -> tuple[dict, bytes]:
+    """Return the page's packed plan: its JSON and all its bytes."""
+    block = re.search(rb'<script id="plan-data" type="text/plain">([^<]*)</script>', page)
+    assert block
+    body = gzip.decompress(base64.b64decode(block[1]))
+    length = int.from_bytes(body[:4], "little")
+    return json.loads(body[4:4 + length]), body
+
+
+@pytest.fixture(scope="module")
+def layers() -> dict[str, pd.DataFrame]:
+    return make_layers()
+
+
+@pytest.fixture(scope="module")
+def page(layers: dict[str, pd.DataFrame]) -> bytes:
+    return render_map(layers, lang="zh")
+
+
+# What it says
+
+
+def test_figures_are_the_plan_s(layers: dict[str, pd.DataFrame], page: bytes) -> None:
+    figures = read_figures(layers)
+    grids = layers["grids"]
+    assert (figures.communities, figures.grids) == (6, 54)
+    assert figures.households == grids["households"].sum()
+    assert (figures.in_range, figures.ranged) == ((grids["status"] == "ok").sum(), 53)
+    assert figures.exceptions == 4
+    text = page.decode()
+    for key, value in (("communities", "6"), ("grids", "54"), ("exceptions", "4"),
+                       ("households", f"{figures.households:,}"), ("share", "92.4 %")):
+        assert re.search(rf'f-{key}.*?<dd>{re.escape(value)}</dd>', text, re.DOTALL), key
+
+
+def test_figures_are_those_of_the_figures_layer() -> None:
+    from gridplan.errors import Findings
+    from gridplan.params import Params
+    from gridplan.pipeline import plan_city
+    from gridplan.town import build_town
+
+    plan = plan_city(build_town(communities=2, seed=1).study, Params(), Findings(), lang="zh")
+    figures, table = read_figures(plan.layers), plan.layers["figures"]
+    told = table[table["scope_id"] == "all"].set_index("name")
+    assert figures.communities == told.loc["communities", "value"]
+    assert figures.grids == told.loc["grids", "value"]
+    assert figures.households == told.loc["households", "value"]
+    assert figures.exceptions == told.loc["exceptions", "value"]
+    assert figures.in_range == told.loc["grids_in_range", "numerator"]
+    assert figures.ranged == told.loc["grids_in_range", "denominator"]
+    unpack(render_map(plan.layers, lang="zh"))
+
+
+def test_ramp_has_round_steps_over_the_range_of_the_kinds_in_the_plan(
+        layers: dict[str, pd.DataFrame]) -> None:
+    assert household_steps(layers) == [300, 350, 400, 450, 500]
+    old = {**layers, "run": conform("run", pd.DataFrame(
+        {"key": ["range:urban", "range:rural"], "value": ["160/260", "1/9000"]}))}
+    assert household_steps(old) == [160, 185, 210, 235, 260]
+
+
+def test_texts_are_in_the_language_asked_for(layers: dict[str, pd.DataFrame]) -> None:
+    assert "网格划分方案" in render_map(layers, lang="zh").decode()
+    assert "Grid plan" in render_map(layers, lang="en").decode()
+
+
+def test_origin_names_date_state_and_openstreetmap(page: bytes) -> None:
+    text = page.decode()
+    for said in ("2026-10-01", "仅供建议", "常住户", "ledger.xlsx", "© OpenStreetMap contributors"):
+        assert said in text
+    alone = make_layers(1, 1)
+    alone["run"] = conform("run", pd.DataFrame({"key": ["state"], "value": ["in-force"]}))
+    text = render_map(alone, lang="zh").decode()
+    assert "OpenStreetMap" not in text
+    assert "仅供建议" not in text
+
+
+def test_varints_read_back() -> None:
+    numbers = np.array([0, 1, -1, 63, -64, 64, -65, 10**6, -10**9, 2**40])
+    data, out, at = to_varints(numbers), [], 0
+    while at < len(data):
+        value = shift = 0
+        while True:
+            byte = data[at]
+            value |= (byte & 127) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 128:
+                break
+        out.append((value >> 1) ^ -(value & 1))
+    assert out == numbers.tolist()
+
+
+# What it never shows
+
+
+def test_share_map_holds_nothing_below_grid_level(page: bytes) -> None:
+    head, body = unpack(page)
+    assert isinstance(head["buildings"], int)
+    assert b"BUILDING-" not in body
+    assert b"BUILDING-" not in page
+    assert "households" not in {key for key in head if key != "grids"}
+    for name, features, *_ in head["shapes"]:
+        columns = head.get(name)
+        assert name != "buildings" or features == columns == 300
+
+
+def test_share_map_holds_no_count_under_ten(layers: dict[str, pd.DataFrame]) -> None:
+    head, body = unpack(render_map(layers, audience="share"))
+    few = head["grids"]["households"].index(-1)
+    assert layers["grids"]["households"].iloc[few] == 7
+    assert head["grids"]["reason"][few] == ""
+    assert "7 households, the range" not in body.decode(errors="ignore")
+    inside, _ = unpack(render_map(layers, audience="internal"))
+    assert inside["grids"]["households"][few] == 7
+
+
+def test_counts_under_ten_stay_out_of_the_range_of_an_estimate() -> None:
+    layers = make_layers(1, 1)
+    layers["grids"].loc[0, ["households", "households_low", "households_high"]] = [6, 5, 12]
+    head, _ = unpack(render_map(layers))
+    assert [head["grids"][c][0] for c in ("households", "households_low", "households_high")] == [
+        -1, -2, -2]
+
+
+@pytest.mark.parametrize(("options", "key"), [({"audience": "dispatch"}, "maps.audience"),
+                                              ({"lang": "fr"}, "maps.lang")])
+def test_unknown_audience_or_language_is_refused(
+        layers: dict[str, pd.DataFrame], options: dict[str, str], key: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        render_map(layers, **options)
+    assert refused.value.findings[0].key == key
+
+
+def test_b78_plan_without_grids_is_refused(layers: dict[str, pd.DataFrame]) -> None:
+    with pytest.raises(InputError) as refused:
+        render_map({**layers, "grids": layers["grids"][:0]})
+    assert refused.value.findings[0].layer == "grids"
+
+
+def test_b78_plan_without_roads_and_buildings_is_drawn(layers: dict[str, pd.DataFrame]) -> None:
+    bare = {name: layers[name] for name in ("communities", "grids")}
+    empty = {name: frame[:0] for name, frame in layers.items() if name not in bare}
+    for held in (bare, {**bare, **empty}):
+        head, _ = unpack(render_map(held))
+        assert head["roads"]["kind"] == []
+
+
+def test_b85_markup_in_names_stays_out_of_the_page(layers: dict[str, pd.DataFrame]) -> None:
+    text = render_map(make_layers(evil=EVIL), lang="en").decode()
+    assert "<img" not in text
+    assert "&lt;img src=x onerror=alert(1)&gt;" in text
+    assert text.count("<script") == render_map(layers).decode().count("<script")
+
+
+def test_policy_lets_only_the_page_s_own_scripts_run(page: bytes) -> None:
+    text = page.decode()
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    assert policy
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
+    assert len(hashes) == 4
+    allowed = " ".join(f"'sha256-{h}'" for h in hashes)
+    assert f"script-src {allowed};" in policy[1]
+    assert policy[1].startswith("default-src 'none';")
+    assert not re.search(r'(?:src|href)="|url\((?!none)', re.sub(r"<script.*?</script>", "", text,
+                                                                 flags=re.DOTALL))
+
+
+# The file
+
+
+def test_draw_map_writes_the_page_and_returns_its_path(
+        tmp_path: Path, layers: dict[str, pd.DataFrame], page: bytes) -> None:
+    path = draw_map(SimpleNamespace(layers=layers), tmp_path / "map.html", lang="zh")
+    assert path == tmp_path / "map.html"
+    assert path.read_bytes() == page
+
+
+def test_same_plan_gives_the_same_bytes_in_another_process(page: bytes) -> None:
+    here = Path(__file__)
+    code = (f"import sys; sys.path.insert(0, {str(here.parent)!r}); import test_maps as t, hashlib;"
+            "print(hashlib.sha256(t.render_map(t.make_layers(), lang='zh')).hexdigest())")
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                         env={**os.environ, "PYTHONHASHSEED": "7", "LANG": "C", "TZ": "Asia/Tokyo"})
+    assert out.stdout.strip() == hashlib.sha256(page).hexdigest()
+
+
+def test_drawing_leaves_the_plan_as_it_was() -> None:
+    before, after = make_layers(), make_layers()
+    render_map(after)
+    for name, frame in before.items():
+        pd.testing.assert_frame_equal(pd.DataFrame(frame), pd.DataFrame(after[name]))
+
+
+# In the browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Opened:
+    """A page opened from its file with the network cut; it gathers every complaint."""
+
+    def __init__(self, browser: object, path: Path, size: tuple[int, int] = DESKTOP,
+                 script: bool = True, before: str = "") -> None:
+        phone = size == PHONE
+        self.context = browser.new_context(  # type: ignore[attr-defined]
+            viewport={"width": size[0], "height": size[1]}, java_script_enabled=script,
+            has_touch=phone, is_mobile=phone, device_scale_factor=2 if phone else 1)
+        self.context.set_offline(True)
+        self.complaints: list[str] = []
+        self.page = self.context.new_page()
+        self.context.route(lambda url: url != path.as_uri(), self._refuse)
+        self.page.on("console", lambda m: self.complaints.append(m.text))
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.page.on("dialog", self._dialog)
+        if before:
+            self.page.add_init_script(before)
+        self.page.goto(path.as_uri())
+        if script:
+            self.page.wait_for_selector("html.ready", state="attached", timeout=20_000)
+
+    def _refuse(self, route: object) -> None:
+        self.complaints.append(f"request {route.request.url}")  # type: ignore[attr-defined]
+        route.abort()  # type: ignore[attr-defined]
+
+    def _dialog(self, dialog: object) -> None:
+        self.complaints.append("dialog")
+        dialog.dismiss()  # type: ignore[attr-defined]
+
+    def __enter__(self) -> Opened:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+    def labels(self) -> list[dict]:
+        return self.page.evaluate("gridplan.labels()")
+
+    def zoom(self, by: float) -> None:
+        self.page.evaluate("by => void gridplan.map.setZoom(gridplan.map.getZoom() + by, "
+                           "{animate: false})", by)
+        self.page.wait_for_timeout(120)
+
+    def box(self, selector: str) -> dict:
+        return self.page.locator(selector).bounding_box()
+
+    def tap_grid(self, number: int, touch: bool = False) -> None:
+        at = self.page.evaluate(f"gridplan.centre({number})")
+        frame = self.box("#stage")
+        x, y = frame["x"] + at["x"], frame["y"] + at["y"]
+        if touch:
+            self.page.touchscreen.tap(x, y)
+        else:
+            self.page.mouse.click(x, y)
+        self.page.wait_for_selector("#card:not([hidden])")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, page: bytes) -> Path:
+    path = tmp_path_factory.mktemp("map") / "map.html"
+    path.write_bytes(page)
+    return path
+
+
+def overlap(a: dict, b: dict) -> bool:
+    return (a["x"] < b["x"] + b["width"] and b["x"] < a["x"] + a["width"]
+            and a["y"] < b["y"] + b["height"] and b["y"] < a["y"] + a["height"])
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_opens_with_the_network_cut_and_without_a_complaint(
+        browser: object, file: Path, size: tuple[int, int]) -> None:
+    with Opened(browser, file, size) as opened:
+        for by in (1, 2, -1):
+            opened.zoom(by)
+        opened.page.evaluate("gridplan.map.panBy([300, 200], {animate: false})")
+        opened.page.wait_for_timeout(200)
+        assert opened.complaints == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_names_never_overlap_each_other_the_panels_or_the_edge(
+        browser: object, file: Path, size: tuple[int, int]) -> None:
+    kinds = set()
+    with Opened(browser, file, size) as opened:
+        for by in (0, 0.5, 0.5, 1, 1, 1):
+            opened.zoom(by)
+            labels, stage = opened.labels(), opened.box("#stage")
+            kinds |= {label["kind"] for label in labels}
+            panels = [opened.box(s) for s in ("#zoom", "#scale", "#credit", "#panel")]
+            for a, b in itertools.combinations(labels, 2):
+                assert not overlap(a, b), (a, b)
+            for label in labels:
+                assert not any(overlap(label, p) for p in panels), label
+                assert stage["x"] <= label["x"]
+                assert label["x"] + label["width"] <= stage["x"] + stage["width"]
+                assert stage["y"] <= label["y"]
+                assert label["y"] + label["height"] <= stage["y"] + stage["height"]
+    assert kinds >= {"community", "grid", "road"}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("size", "lang"), [
+    (DESKTOP, "zh"), (DESKTOP, "en"), (PHONE, "zh"), (PHONE, "en")])
+def test_nothing_overlaps_or_is_cut(
+        browser: object, tmp_path: Path, size: tuple[int, int], lang: str) -> None:
+    layers = make_layers(16, 16)
+    layers["grids"]["households"] *= 7
+    path = draw_map(SimpleNamespace(layers=layers), tmp_path / "map.html", lang=lang)
+    with Opened(browser, path, size) as opened:
+        assert re.search(r"\d,\d{3},\d{3}", opened.page.inner_text("#head"))
+        parts = {s: opened.box(s) for s in ("#head", "#find", "#stage", "#panel")}
+        for (one, a), (two, b) in itertools.combinations(parts.items(), 2):
+            assert not overlap(a, b), (one, two)
+        for a, b in itertools.combinations([opened.box(s) for s in ("#zoom", "#scale", "#credit")],
+                                           2):
+            assert not overlap(a, b)
+        wide = opened.page.evaluate("""() => ["#head", "#find", "#panel"].map(s => {
+            const edge = document.querySelector(s).getBoundingClientRect().right - 8;
+            return Array.from(document.querySelectorAll(s + " *")).filter(e => e.offsetParent &&
+                (e.tagName === "DD" || e.tagName === "DT" || e.tagName === "SPAN" ||
+                 e.tagName === "LI") && (e.getBoundingClientRect().right > edge ||
+                 (e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0)))
+                .map(e => e.outerHTML.slice(0, 120)); }).flat()""")
+        assert wide == []
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_card_tells_all_of_a_grid(browser: object, file: Path, size: tuple[int, int],
+                                  layers: dict[str, pd.DataFrame]) -> None:
+    with Opened(browser, file, size) as opened:
+        opened.tap_grid(5, touch=size == PHONE)
+        said, grid = opened.page.inner_text("#card"), layers["grids"].iloc[5]
+        for told in (grid["grid_id"], grid["name"], "第2社区", "262", "235–288", "长江路", "黄河路",
+                     "人民路", "学府路", "梧桐苑 1–8 幢", "户数不足", "two grids need 600",
+                     f"{grid['buildings']}", f"{grid['area_m2'] / 1e4:.1f} 公顷"):
+            assert told in said, told
+        card = opened.box("#card")
+        assert card["y"] >= 0
+        assert card["y"] + card["height"] <= size[1]
+        opened.page.click(".close")
+        assert not opened.page.is_visible("#card")
+
+
+@pytest.mark.browser
+def test_tiles_names_and_clicks_agree_at_every_zoom(browser: object, file: Path) -> None:
+    """The grid under its own centre is painted there, and it is the one a click opens."""
+    look = """(i) => { const p = gridplan.centre(i), s = document.getElementById("stage")
+        .getBoundingClientRect(), x = p.x + s.left + 4, y = p.y + s.top + 4;
+        const c = Array.from(document.querySelectorAll(".leaflet-tile")).filter(c => c.width)
+            .find(c => { const r = c.getBoundingClientRect();
+                return x >= r.left && x < r.right && y >= r.top && y < r.bottom; });
+        const r = c.getBoundingClientRect(), k = c.width / r.width;
+        return Array.from(c.getContext("2d").getImageData((x - r.left) * k, (y - r.top) * k, 6, 6)
+            .data).reduce((sum, v, n) => sum + (n % 4 === 0 ? v : n % 4 === 2 ? -v : 0), 0); }"""
+    with Opened(browser, file) as opened:
+        for by in (0, 0.25, 0.5, -1, 0.75):
+            opened.zoom(by)
+            opened.page.evaluate("void gridplan.map.panBy([37, 21], {animate: false})")
+            opened.page.wait_for_timeout(300)
+            assert opened.page.evaluate(look, 5) > 0, "warm: below the range"
+            assert opened.page.evaluate(look, 13) < 0, "cool: in the range"
+            opened.tap_grid(5)
+            assert "340102000002003" in opened.page.inner_text("#card")
+            opened.page.click(".close")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("words", "kind", "title"), [
+    ("340102000002004", "网格", "第4网格"), ("第3社区", "社区", "第3社区"),
+    ("梧桐", "小区", "梧桐苑"), ("黄河", "道路", "黄河路")])
+def test_search_finds_code_name_estate_and_road_and_opens_its_card(
+        browser: object, file: Path, words: str, kind: str, title: str) -> None:
+    with Opened(browser, file) as opened:
+        before = opened.page.evaluate("gridplan.map.getZoom()")
+        opened.page.fill("#query", words)
+        first = opened.page.locator("#hits button").first
+        assert kind in first.inner_text()
+        first.click()
+        assert opened.page.inner_text("#card h2") == title
+        assert opened.page.evaluate("gridplan.map.getZoom()") >= before
+        opened.page.fill("#query", "没有这个")
+        assert opened.page.inner_text("#hits") == "没有找到"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_exceptions_are_listed_with_their_reasons(browser: object, file: Path,
+                                                  size: tuple[int, int]) -> None:
+    with Opened(browser, file, size) as opened:
+        opened.page.click("#show-exceptions")
+        said = opened.page.inner_text("#list")
+        assert opened.page.locator("#list li").count() == 4
+        for told in ("689 户", "one building holds 689", "262 户", "< 10 户", "例外 · 4"):
+            assert told in said, told
+        opened.page.click("#list li:nth-child(2) button")
+        assert "第2社区" in opened.page.inner_text("#card")
+        centre = opened.page.evaluate("gridplan.centre(5)")
+        stage, card = opened.box("#stage"), opened.box("#card")
+        at = {"x": stage["x"] + centre["x"], "y": stage["y"] + centre["y"], "width": 1, "height": 1}
+        assert overlap(at, stage)
+        assert not overlap(at, card)
+
+
+@pytest.mark.browser
+def test_opens_where_the_browser_cannot_unpack_by_itself(browser: object, tmp_path: Path) -> None:
+    path = draw_map(SimpleNamespace(layers=make_layers(8, 8)), tmp_path / "map.html")
+    with Opened(browser, path) as able:
+        names = able.labels()
+    with Opened(browser, path, before="delete window.DecompressionStream") as opened:
+        assert opened.labels() == names
+        assert opened.complaints == []
+
+
+@pytest.mark.browser
+def test_damaged_data_leave_the_overview_and_say_so(
+        browser: object, tmp_path: Path, page: bytes) -> None:
+    path = tmp_path / "cut.html"
+    path.write_bytes(re.sub(rb'(<script id="plan-data" type="text/plain">.{200})[^<]*', rb"\1",
+                            page))
+    context = browser.new_context()  # type: ignore[attr-defined]
+    damaged = context.new_page()
+    damaged.goto(path.as_uri())
+    damaged.wait_for_selector("#wait:not([hidden])")
+    assert damaged.is_visible(".still")
+    assert not damaged.is_visible("#query")
+    context.close()
+
+
+@pytest.mark.browser
+def test_layers_can_be_switched_off(browser: object, file: Path) -> None:
+    with Opened(browser, file) as opened:
+        assert opened.labels()
+        opened.page.uncheck("[data-layer=labels]")
+        assert opened.labels() == []
+        opened.page.check("[data-layer=labels]")
+        opened.page.uncheck("[data-layer=grids]")
+        assert "grid" not in {label["kind"] for label in opened.labels()}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_without_script_figures_and_an_overview_are_there(
+        browser: object, file: Path, size: tuple[int, int],
+        layers: dict[str, pd.DataFrame]) -> None:
+    with Opened(browser, file, size, script=False) as opened:
+        said = opened.page.inner_text("body")
+        for told in ("网格划分方案", "54", f"{layers['grids']['households'].sum():,}", "92.4 %",
+                     "仅供建议"):
+            assert told in said, told
+        still = opened.box(".still")
+        assert min(still["width"], still["height"]) > 250
+        assert opened.page.locator(".still text").count() == 6
+        assert not opened.page.is_visible("#query")
+        assert opened.complaints == []
+
+
+@pytest.mark.browser
+def test_with_script_the_overview_gives_way(browser: object, file: Path) -> None:
+    with Opened(browser, file) as opened:
+        assert not opened.page.is_visible(".still")
+        painted = opened.page.evaluate("""() => { const c = Array.from(document.querySelectorAll(
+            ".leaflet-tile")).find(c => c.width); const d = c.getContext("2d").getImageData(
+            0, 0, c.width, c.height).data; let n = 0; for (let i = 3; i < d.length; i += 4)
+            n += d[i] > 0; return n; }""")
+        assert painted > 1000
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_b85_names_that_are_markup_show_as_text_everywhere(
+        browser: object, tmp_path: Path, size: tuple[int, int]) -> None:
+    path = draw_map(SimpleNamespace(layers=make_layers(evil=EVIL)), tmp_path / "evil.html",
+                    audience="internal")
+    with Opened(browser, path, size) as opened:
+        assert EVIL in opened.page.inner_text("h1")
+        assert any("<img" in label["text"] for label in opened.labels())
+        opened.tap_grid(5)
+        assert opened.page.inner_text("#card").count(EVIL) >= 4
+        opened.page.click(".close")
+        opened.page.fill("#query", "<img")
+        assert EVIL in opened.page.inner_text("#hits")
+        opened.page.click("h1")
+        opened.page.click("#show-exceptions")
+        assert EVIL in opened.page.inner_text("#list")
+        assert opened.page.locator("img").count() == 0
+        assert opened.complaints == []
+    with Opened(browser, path, size, script=False) as opened:
+        assert EVIL in opened.page.inner_text("h1")
+        assert opened.page.locator("img").count() == 0
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_b86_long_and_right_to_left_names_are_cut_in_view_only(
+        browser: object, tmp_path: Path, size: tuple[int, int]) -> None:
+    layers = make_layers(1, 1)
+    long = "无尽" * 5000
+    layers["grids"].loc[4, "name"] = long
+    layers["grids"].loc[4, "contents"] = long
+    layers["grids"].loc[3, "name"] = "حي السلام 12 🙂"
+    layers["communities"].loc[0, "name"] = long
+    path = draw_map(SimpleNamespace(layers=layers), tmp_path / "long.html", lang="zh")
+    head, _ = unpack(path.read_bytes())
+    assert head["grids"]["name"][4] == long
+    with Opened(browser, path, size) as opened:
+        opened.zoom(1)
+        names = [label["text"].split("\n")[0] for label in opened.labels()]
+        assert max(map(len, names)) == 18
+        assert any(name.endswith("…") for name in names)
+        opened.tap_grid(4)
+        assert opened.page.text_content("#card h2") == long
+        card = opened.box("#card")
+        assert card["height"] <= size[1] * 0.9
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        opened.page.click(".close")
+        assert opened.box("#stage")["height"] > 300
+        opened.page.click("#zoom-all")
+        opened.tap_grid(3)
+        assert opened.page.get_attribute("#card h2 bdi", "dir") == "auto"
+        assert opened.complaints == []
+
+
+@pytest.mark.browser
+def test_city_of_7000_grids_and_50000_buildings_stays_small_and_quick(
+        browser: object, tmp_path: Path) -> None:
+    layers = make_layers(28, 28, buildings=50_000)
+    assert len(layers["grids"]) == 7056
+    path = draw_map(SimpleNamespace(layers=layers), tmp_path / "city.html", lang="zh")
+    assert path.stat().st_size <= 3_000_000
+    still = re.search(r'<svg class="still".*?</svg>', path.read_text(encoding="utf-8"), re.DOTALL)
+    assert still
+    assert len(still[0].encode()) <= 300_000
+    start = time.perf_counter()
+    with Opened(browser, path) as opened:
+        assert time.perf_counter() - start <= 3 * 1.5
+        labels = opened.labels()
+        assert not any(overlap(a, b) for a, b in itertools.combinations(labels, 2))
+        assert opened.complaints == []
