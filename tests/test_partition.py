@@ -20,6 +20,7 @@ from gridplan.partition import Partition, partition_units
 from gridplan.partition.bounds import describe_bounds, describe_contents, join_numbers
 from gridplan.partition.graph import add_up, components
 from gridplan.partition.numbering import code_grid, number_rows, write_numeral
+from gridplan.regions import Cut, Graph
 
 WIDE = [shapely.box(0, 0, 400, 400)]
 LATTICE = [("residential", [(x, -10), (x, 410)]) for x in (100, 200, 300)] + [
@@ -266,3 +267,20 @@ def test_large_empty_land_is_taken_out_after_the_cut() -> None:
     found = divide(study, count, params)
     assert (found.grids["kind"] == "basic").all()
     assert isinstance(found.grids, gpd.GeoDataFrame)
+
+
+def test_a_division_that_was_not_found_says_how_hard_was_looked(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the search cannot do is listed with the effort spent, never passed over."""
+    def give_up(graph: Graph, low: int, high: int, **more: object) -> Cut:
+        return Cut(np.zeros(graph.size, dtype=np.int32), 1, 0.0, 1, "unproven",
+                   "1 groups, 4 starts, 628 recuts")
+
+    monkeypatch.setattr("gridplan.partition.estates.cut_graph", give_up)
+    found = lattice_town(25)
+    assert found.grids["status"].tolist() == ["unproven"]
+    assert found.grids["reason"][0] == (
+        "unproven: 1600 households in this part: no division into 300–500 found in 4 starts and "
+        "628 recuts of 1 groups")
+    assert found.communities["status"].tolist() == ["unproven"]
+    assert json.loads(found.communities["certificate"][0])[0]["kind"] == "unproven"

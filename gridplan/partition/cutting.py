@@ -9,6 +9,7 @@ before the cut it would tear the parts to fragments.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -154,7 +155,8 @@ def _reason_of(status: str, total: int, units: int, limits: Range, effort: str) 
                                 "hold": fewer * limits.high, "need": (fewer + 1) * limits.low})
     if status == "enumeration":
         return Reason("enumeration", {**values, "units": units})
-    return Reason("unproven", {**values, "effort": effort})
+    groups, starts, recuts = (int(n) for n in re.findall(r"\d+", effort)[:3])
+    return Reason("unproven", {**values, "groups": groups, "starts": starts, "recuts": recuts})
 
 
 def _adopt_scraps(grids: list[Grid], area: NDArray[np.float64],
