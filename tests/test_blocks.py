@@ -252,3 +252,17 @@ def test_a_building_is_placed_where_most_of_it_stands() -> None:
     study, count = make_study([shapely.box(195, 10, 203, 20)], [1], [])
     faces = np.array([shapely.box(0, 0, 200, 400), shapely.box(200, 0, 400, 400)])
     assert locate(place_houses(study, count), faces).tolist() == [0]
+
+
+def test_a_wall_beside_the_road_leaves_no_strip_round_its_block() -> None:
+    block = [("residential", [(x, -10), (x, 410)]) for x in (100, 300)] + [
+        ("residential", [(-10, y), (410, y)]) for y in (100, 300)]
+    houses = [shapely.box(x, y, x + 20, y + 15) for x in (130, 250) for y in (130, 250)]
+    wall = shapely.box(108, 108, 292, 292).boundary
+    study, count = make_study(list(houses), [60] * 4, block, barriers=[("wall", wall)])
+    units = units_of(study, count, cell_households=80)
+    assert_sound(study, count, units)
+    edge = shapely.box(100, 100, 300, 300).boundary
+    lived = units.frame[units.frame["households"] > 0]
+    assert len(lived) == 4
+    assert (lived.geometry.intersection(edge).length > 100).all()
