@@ -284,3 +284,17 @@ def test_a_division_that_was_not_found_says_how_hard_was_looked(
         "628 recuts of 1 groups")
     assert found.communities["status"].tolist() == ["unproven"]
     assert json.loads(found.communities["certificate"][0])[0]["kind"] == "unproven"
+
+
+def test_no_grid_comes_to_lie_round_empty_land() -> None:
+    """A field in the middle stays with its grid rather than be a hole in it."""
+    wards = [shapely.box(0, 0, 600, 600)]
+    roads = [("residential", [(x, -10), (x, 610)]) for x in (150, 450)] + [
+        ("residential", [(-10, y), (610, y)]) for y in (150, 450)]
+    houses = [h for x, y in ((20, 20), (480, 20), (20, 480), (480, 480), (250, 20), (250, 480),
+                             (20, 250), (480, 250)) for h in houses_in_rows(x, y, 3, 2)]
+    study, count = make_study(list(houses), [9] * 48, roads, wards)
+    found = divide(study, count)
+    assert_sound(found)
+    assert len(found.grids) == 1
+    assert shapely.get_num_interior_rings(found.grids.geometry.iloc[0]) == 0

@@ -13,14 +13,15 @@ import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
-from gridplan.layers import Units
+from gridplan.layers import Units, one_polygon
 from gridplan.params import Params, Range
 from gridplan.partition.estates import cut_whole_estates, number_by_block
 from gridplan.partition.graph import Contacts, Ints, components
 
-# Land without households below this size does not stand alone if it has a neighbour.
+# Land without households below this size does not stand alone if it has neighbours.
 _SCRAP_M2 = 5_000.0
 
 
@@ -161,7 +162,10 @@ def _reason_of(status: str, total: int, units: int, limits: Range, effort: str) 
 
 def _adopt_scraps(grids: list[Grid], area: NDArray[np.float64],
                   contacts: Contacts) -> list[Grid]:
-    """Give small parts without households to the grid they share most border with."""
+    """Give parts without households that are small, or touch one grid alone, to a neighbour.
+
+    Of several neighbours the one with the longest border takes it.
+    """
     owner = np.full(len(area), -1, dtype=np.int64)
     for k, grid in enumerate(grids):
         owner[grid.members] = k
@@ -176,7 +180,7 @@ def _adopt_scraps(grids: list[Grid], area: NDArray[np.float64],
             for other, metres in zip(y[x == k].tolist(), m[x == k].tolist(), strict=True):
                 if other != k and other not in scraps:
                     share[other] = share.get(other, 0.0) + metres
-        if share:
+        if share and (len(share) == 1 or area[grids[k].members].sum() < _SCRAP_M2):
             into[k] = max(share, key=lambda o: (grids[o].kind == "special", share[o], -o))
     extra: dict[int, list[Ints]] = {}
     for k, to in into.items():
@@ -189,12 +193,14 @@ def carve_empty(cut: CutCommunity, units: Units, contacts: Contacts, empty_m2: f
                 spare_proven: bool = True) -> CutCommunity:
     """Take large land without households out of basic grids, as special grids.
 
-    A grid stays in one piece; a large part without households becomes special
-    whole. With ``spare_proven`` a part of several grids that has an exception
-    stays as it was: its certificate speaks of the land it was cut from.
+    A grid stays in one piece and does not come to lie round what is taken out;
+    a large part without households becomes special whole. With ``spare_proven``
+    a part of several grids that has an exception stays as it was: its
+    certificate speaks of the land it was cut from.
     """
     households = units.frame["households"].to_numpy()
     area = units.frame["area_m2"].to_numpy()
+    polygon = units.frame.geometry.to_numpy()
     proven = {g.part for g in cut.grids if spare_proven and g.status != "ok" and sum(
         o.part == g.part for o in cut.grids) > 1}
     out: list[Grid] = []
@@ -214,12 +220,21 @@ def carve_empty(cut: CutCommunity, units: Units, contacts: Contacts, empty_m2: f
         keep = np.ones(len(empty), dtype=bool)
         for k in range(int(label.max(initial=-1)) + 1):
             spot = spots[label == k]
-            if area[grid.members[spot]].sum() >= empty_m2:
+            if area[grid.members[spot]].sum() >= empty_m2 and not _surrounds(
+                    polygon, grid.members, spot):
                 keep[spot] = False
                 out.append(Grid(grid.members[spot], "special", "special",
                                 Reason("special-empty")))
         out.append(replace(grid, members=grid.members[keep]))
     return replace(cut, grids=out)
+
+
+def _surrounds(polygon: NDArray[np.object_], members: Ints, spot: Ints) -> bool:
+    """Tell whether the rest of a grid would lie round the units ``spot``."""
+    rest = np.delete(members, spot)
+    holes = [shapely.get_num_interior_rings(one_polygon(shapely.coverage_union_all(polygon[m])))
+             for m in (members, rest)]
+    return bool(holes[1] > holes[0])
 
 
 def _peel(empty: NDArray[np.bool_], area: NDArray[np.float64],

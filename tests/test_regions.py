@@ -1,0 +1,331 @@
+"""Cuts of graphs: every region in one piece and in range, along cheap borders, never astride."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from unit_graphs import graph_of, is_whole, lattice, path, planar_graphs, quick
+
+from gridplan.regions import Cut, Graph, connected_components, cut_graph, prove_infeasible
+from gridplan.regions.graph import net_of
+from gridplan.regions.rescue import cover_windows, window_around
+from gridplan.regions.search import EFFORTS as EFFORT_TABLE
+from gridplan.regions.search import Task, score
+
+EFFORTS = ("fast", "normal", "best")
+
+
+def assert_sound(graph: Graph, cut: Cut, low: int, high: int) -> None:
+    """Every unit has a region, every region is in one piece, and the figures are right."""
+    assert cut.labels.shape == (graph.size,)
+    assert sorted(set(cut.labels.tolist())) == list(range(cut.count))
+    for region in range(cut.count):
+        assert is_whole(graph, np.flatnonzero(cut.labels == region))
+    people = np.bincount(cut.labels, graph.households, cut.count)
+    assert people.sum() == graph.households.sum()
+    assert cut.out_of_range == ((people < low) | (people > high)).sum()
+    assert (cut.status == "ok") == (cut.out_of_range == 0)
+    across = cut.labels[graph.u] != cut.labels[graph.v]
+    assert cut.border == pytest.approx(graph.weight[across].sum())
+
+
+def cheapest_cut(graph: Graph, low: int, high: int) -> float | None:
+    """Try every partition into connected regions in range; return the least border, or None."""
+    sets = [frozenset(s) for size in range(1, graph.size + 1)
+            for s in itertools.combinations(range(graph.size), size)
+            if low <= graph.households[list(s)].sum() <= high and is_whole(graph, s)]
+
+    def borders(left: frozenset[int], labels: dict[int, int]):
+        if not left:
+            at = [labels[x] for x in range(graph.size)]
+            yield sum(w for a, b, w in zip(graph.u, graph.v, graph.weight, strict=True)
+                      if at[a] != at[b])
+            return
+        for chosen in sets:
+            if min(left) in chosen and chosen <= left:
+                yield from borders(left - chosen, labels | dict.fromkeys(chosen, min(left)))
+
+    return min(borders(frozenset(range(graph.size)), {}), default=None)
+
+
+# ---- every cut
+
+
+@settings(quick, max_examples=40)
+@given(planar_graphs(most=20, households=st.integers(0, 400)), st.integers(1, 300),
+       st.integers(0, 400), st.sampled_from(EFFORTS))
+def test_every_cut_is_sound(graph, low, more, effort):
+    assert_sound(graph, cut_graph(graph, low, low + more, effort=effort), low, low + more)
+
+
+@quick
+@given(planar_graphs(), st.integers(1, 8), st.integers(0, 4), st.sampled_from(EFFORTS))
+@example(path(3, 3, 5, 5), 4, 6, "fast")
+def test_small_graphs_are_cut_in_range_whenever_that_is_possible(graph, low, more, effort):
+    possible = cheapest_cut(graph, low, low + more) is not None
+    cut = cut_graph(graph, low, low + more, effort=effort)
+    assert (cut.status == "ok") == possible
+    if not possible:
+        assert cut.status in ("count", "enumeration")
+
+
+@quick
+@given(planar_graphs(households=st.integers(0, 9)), st.integers(5, 12), st.integers(2, 8))
+def test_best_effort_finds_the_cheapest_cut_of_small_graphs(graph, low, more):
+    least = cheapest_cut(graph, low, low + more)
+    cut = cut_graph(graph, low, low + more, effort="best")
+    if least is not None:
+        assert cut.border <= 1.01 * least
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_a_town_is_cut_in_range(effort):
+    chance = np.random.default_rng(3)
+    graph = lattice(20, 20, chance.integers(10, 90, 400))
+    for seed in range(1, 4):
+        cut = cut_graph(graph, 300, 500, effort=effort, seed=seed)
+        assert_sound(graph, cut, 300, 500)
+        assert cut.status == "ok"
+
+
+def test_many_small_units_are_coarsened_and_still_cut_in_range():
+    graph = lattice(60, 60, 2)
+    cut = cut_graph(graph, 1500, 2500)
+    assert_sound(graph, cut, 1500, 2500)
+    assert cut.status == "ok"
+    assert cut.count in (3, 4)
+
+
+def test_communities_are_delineated_from_grids_with_the_same_solver():
+    graph = lattice(20, 25, np.random.default_rng(1).integers(300, 501, 500))
+    cut = cut_graph(graph, 1500, 5000)
+    assert_sound(graph, cut, 1500, 5000)
+    assert cut.status == "ok"
+
+
+def test_more_effort_finds_cheaper_borders():
+    graph = lattice(15, 15, np.random.default_rng(5).integers(10, 90, 225))
+    fast, normal, best = (np.mean([cut_graph(graph, 300, 500, effort=e, seed=s).border
+                                   for s in (1, 2, 3)]) for e in EFFORTS)
+    assert fast > normal > best
+
+
+# ---- same input, same cut
+
+
+def test_same_seed_gives_the_same_labels_and_another_seed_another_search():
+    graph = lattice(12, 12, np.random.default_rng(2).integers(10, 90, 144))
+    first, again = (cut_graph(graph, 300, 500, seed=7) for _ in range(2))
+    assert first.labels.tobytes() == again.labels.tobytes()
+    assert first.effort_spent == again.effort_spent
+    others = [cut_graph(graph, 300, 500, effort="fast", seed=s).labels.tobytes() for s in range(5)]
+    assert len(set(others)) > 1
+
+
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(st.permutations(range(60)), st.lists(st.booleans(), min_size=60, max_size=60))
+def test_order_and_direction_of_borders_do_not_matter(order, turned):
+    graph = lattice(6, 6, 50)
+    order = np.array(order)
+    u, v = graph.u[order], graph.v[order]
+    other = Graph(graph.households, np.where(turned, v, u), np.where(turned, u, v),
+                  graph.weight[order], graph.major[order])
+    assert (cut_graph(graph, 300, 500).labels == cut_graph(other, 300, 500).labels).all()
+
+
+def test_regions_are_numbered_by_their_first_unit():
+    labels = cut_graph(lattice(9, 9), 300, 500).labels
+    first = np.unique(labels, return_index=True)[1]
+    assert (np.diff(first) > 0).all()
+
+
+# ---- totals that cannot be divided
+
+
+@pytest.mark.parametrize(("total", "regions"), [(299, 1), (551, 1), (0, 1)])
+def test_a_total_no_count_fits_says_so(total, regions):
+    cut = cut_graph(path(total // 2, 0, total - total // 2), 300, 500)
+    assert (cut.status, cut.count, cut.out_of_range) == ("count", regions, 1)
+
+
+def test_a_total_no_count_fits_is_cut_evenly():
+    graph = path(*[10] * 55)  # three regions of 160–180 hold 540 at most, four need 640
+    cut = cut_graph(graph, 160, 180)
+    assert (cut.status, cut.count) == ("count", 3)
+    people = np.bincount(cut.labels, graph.households)
+    assert people.min() >= 160
+    assert people.max() <= 190
+
+
+def test_one_unit_is_one_region():
+    assert cut_graph(path(400), 300, 500).status == "ok"
+    assert cut_graph(path(900), 300, 500).status == "enumeration"
+
+
+# ---- proof
+
+
+def test_a_total_that_fits_may_still_be_impossible():
+    cut = cut_graph(path(283, 283, 440, 440), 300, 500)
+    assert cut.status == "enumeration"
+    assert_sound(path(283, 283, 440, 440), cut, 300, 500)
+
+
+def test_the_least_bad_cut_has_the_fewest_regions_out_of_range():
+    assert cut_graph(path(283, 283, 440, 440), 300, 500).out_of_range == 1
+
+
+def test_three_living_buildings_that_fit_nowhere_are_proven():
+    assert prove_infeasible(path(293, 304, 467), 300, 500) is True
+
+
+@quick
+@given(planar_graphs(households=st.integers(0, 9)), st.integers(2, 12), st.integers(0, 6))
+def test_proof_agrees_with_trying_everything(graph, low, more):
+    possible = cheapest_cut(graph, low, low + more) is not None
+    assert prove_infeasible(graph, low, low + more) is (not possible)
+
+
+def test_proof_gives_up_on_large_graphs_and_at_its_limit():
+    assert prove_infeasible(path(*[283] * 41), 300, 500) is None
+    assert prove_infeasible(lattice(6, 6, 283), 300, 500, work_limit=10) is None
+
+
+def test_a_large_part_that_is_not_solved_is_unproven_and_says_what_was_spent():
+    cut = cut_graph(path(*[283] * 60), 300, 500, effort="fast")
+    assert cut.status == "unproven"
+    assert "recuts" in cut.effort_spent
+
+
+def test_a_region_at_fault_in_a_large_graph_is_covered_exactly():
+    graph = path(*[200] * 100)
+    wrong = np.arange(100, dtype=np.int32) // 2
+    wrong[52] = wrong[51]  # three units hold 600 households, and one is left with 200
+    task = Task(net_of(graph.households, graph.u, graph.v, np.ones(99, np.int64)),
+                np.arange(100, dtype=np.int32), 300, 500, EFFORT_TABLE["fast"], 1)
+    assert score(task, wrong)[0] == 2
+    units = window_around(graph, wrong, int(wrong[50]))
+    assert is_whole(graph, units)
+    assert units.size <= 40
+    assert score(task, cover_windows(graph, task, wrong))[0] == 0
+
+
+# ---- units without households
+
+
+def test_units_without_households_belong_to_some_region():
+    chance = np.random.default_rng(4)
+    graph = lattice(14, 14, chance.integers(20, 90, 196) * (chance.random(196) < 0.5))
+    cut = cut_graph(graph, 300, 500)
+    assert_sound(graph, cut, 300, 500)
+    assert cut.status == "ok"
+
+
+def test_an_empty_unit_goes_where_its_border_is_dearest():
+    graph = graph_of([400, 0, 400], [(0, 1, 2.0, False), (1, 2, 9.0, False)])
+    assert cut_graph(graph, 300, 500).labels.tolist() == [0, 1, 1]
+
+
+def test_an_empty_unit_between_major_roads_stays_on_its_side():
+    graph = graph_of([400, 0, 400], [(0, 1, 2.0, False), (1, 2, 9.0, True)])
+    assert cut_graph(graph, 300, 500).labels.tolist() == [0, 0, 1]
+
+
+def test_absorbed_empty_units_are_set_free_where_they_are_in_the_way():
+    # The dear border binds the empty unit 2 to unit 1, yet 3 and 4 can only meet through it.
+    graph = graph_of([400, 400, 0, 200, 200],
+                     [(0, 1, 1.0, False), (1, 2, 50.0, False), (2, 3, 1.0, False),
+                      (2, 4, 1.0, False)])
+    assert cut_graph(graph, 300, 500).status == "ok"
+
+
+# ---- major roads
+
+
+def two_halves(left, right, *, weight=1000.0):
+    """Join two towns by dear major borders that nobody would cut for the price alone."""
+    one, two = lattice(4, len(left) // 4, left, 1), lattice(4, len(right) // 4, right, 2)
+    edges = [(int(a) + shift, int(b) + shift, float(w), False)
+             for town, shift in ((one, 0), (two, one.size))
+             for a, b, w in zip(town.u, town.v, town.weight, strict=True)]
+    wide, far = len(left) // 4, len(right) // 4
+    edges += [(row * wide + wide - 1, one.size + row * far, weight, True) for row in range(4)]
+    return graph_of([*left, *right], edges), one.size
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_halves_that_can_be_cut_alone_are_never_straddled(effort):
+    graph, middle = two_halves([50] * 16, [60] * 20)
+    for seed in range(1, 6):
+        cut = cut_graph(graph, 300, 500, effort=effort, seed=seed)
+        assert cut.status == "ok"
+        assert not set(cut.labels[:middle].tolist()) & set(cut.labels[middle:].tolist())
+
+
+def test_a_half_too_small_alone_joins_across_the_road():
+    graph, middle = two_halves([10] * 16, [60] * 20)
+    cut = cut_graph(graph, 300, 500)
+    assert cut.status == "ok"
+    assert set(cut.labels[:middle].tolist()) & set(cut.labels[middle:].tolist())
+
+
+def test_a_half_that_fits_by_number_but_cannot_be_cut_joins_across_the_road():
+    # 283 + 283 | 440 + 440 has no cut, with 34 more beyond the road it has.
+    graph = graph_of([283, 283, 440, 440, 20, 400],
+                     [(0, 1), (1, 2), (2, 3), (0, 4, 1.0, True), (4, 5), (0, 5, 1.0, True)])
+    cut = cut_graph(graph, 300, 500)
+    assert cut.out_of_range <= 1
+
+
+def test_in_range_comes_before_not_straddling():
+    # Left alone, 350 + 350 + 350 fits by number (two of 300–500 hold 600–1000, three 900–1500).
+    graph = graph_of([250, 250, 250, 250, 450, 50, 50],
+                     [(0, 1), (0, 2), (0, 3), (1, 4, 1.0, True), (4, 5), (2, 5, 1.0, True),
+                      (3, 6, 1.0, True), (5, 6)])
+    assert cut_graph(graph, 300, 500).status == "ok"
+
+
+# ---- what a graph must be
+
+
+@pytest.mark.parametrize(("change", "fault"), [
+    ({"households": []}, "needs a unit"),
+    ({"households": [-1, 5, 5]}, "below 0"),
+    ({"households": [1.5, 5, 5]}, "whole numbers"),
+    ({"u": [0, 3]}, "not there"),
+    ({"u": [0, 2]}, "with itself"),
+    ({"u": [0, 1], "v": [1, 0]}, "twice"),
+    ({"weight": [1.0, -1.0]}, "negative"),
+    ({"weight": [1.0, np.nan]}, "not finite"),
+    ({"weight": [1.0]}, "as long"),
+])
+def test_a_bad_graph_is_refused(change, fault):
+    good = {"households": [5, 5, 5], "u": [0, 1], "v": [1, 2], "weight": [1.0, 1.0],
+            "major": [False, False]}
+    with pytest.raises(ValueError, match=fault):
+        Graph(**(good | change))
+
+
+def test_a_graph_in_two_pieces_is_refused():
+    graph = graph_of([300, 300, 300], [(0, 1)])
+    assert connected_components(graph).tolist() == [0, 0, 1]
+    with pytest.raises(ValueError, match="not connected"):
+        cut_graph(graph, 300, 500)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 5), (5, 4)])
+def test_a_bad_range_is_refused(low, high):
+    with pytest.raises(ValueError, match="range"):
+        cut_graph(path(1, 1), low, high)
+
+
+def test_inputs_are_not_edited():
+    households, u, v = np.array([300, 0, 300]), np.array([2, 0]), np.array([1, 1])
+    graph = Graph(households, u, v, np.ones(2), np.zeros(2, bool))
+    cut_graph(graph, 300, 500)
+    assert (households.tolist(), u.tolist(), v.tolist()) == ([300, 0, 300], [2, 0], [1, 1])
+    assert graph.u.tolist() == [0, 1]
