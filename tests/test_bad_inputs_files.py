@@ -15,7 +15,6 @@ from bad_inputs import (  # noqa: F401
     CRS,
     HOMES,
     ROAD,
-    csv,
     cut,
     drop_triggers,
     every_finding_can_be_told,

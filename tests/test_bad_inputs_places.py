@@ -347,6 +347,13 @@ def test_lines_are_cut_at_the_margin_and_stay_lines():
     assert (tally(findings, "roads").used, tally(findings, "roads").outside) == (1, 1)
 
 
+def test_what_only_touches_the_margin_is_outside():
+    touching = LineString([(-600, 200), (-500, 200)])
+    study, findings = clean(roads=layer(shapes=[LineString([(0, 200), (800, 200)]), touching]))
+    assert list(study.roads.index) == ["r000001"]
+    assert tally(findings, "roads").outside == 1
+
+
 def test_every_fault_of_every_layer_is_told_at_once():
     faults = refuse(buildings=buildings(HOMES[0], HOMES[1], ids=["b1", "b1"]),
                     communities=communities(WEST, LineString([(400, 0), (800, 400)])))
