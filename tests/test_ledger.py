@@ -288,6 +288,7 @@ def test_counts_and_estates_are_not_taken_for_residents(tmp_path: Path) -> None:
 
 def test_identity_numbers_are_known_by_their_check_digit() -> None:
     assert is_identity_number("11010519491231002X")
+    assert not is_identity_number("110105194912310021")
     assert not is_identity_number("440300001001000123")
 
 

@@ -1,0 +1,78 @@
+"""Tells columns about persons, by their name or by what stands in them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Set
+
+import pandas as pd
+
+_WORDS = re.compile(
+    "姓名|户主|业主|住户名|居民名|联系人|租客|房东|身份证|证件号|公民身份|电话|手机|联系方式|"
+    "户号|户口|户籍号|出生|微信|银行卡|车牌")
+_ENGLISH = re.compile(
+    r"(?:resident|owner|tenant|person|householder|contact|first|last|full|family|sur)_?\s?name|"
+    r"id_?\s?card|identity|passport|\bphone|telephone|mobile|\btel\b|birth|hukou|"
+    r"household_?\s?(?:no|number|id)$", re.IGNORECASE)
+_IDENTITY = re.compile(
+    r"[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]")
+_PHONE = re.compile(r"(?:\+?86)?1[3-9]\d{9}")
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CHECKS = "10X98765432"
+_CLANS = ("王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩邓冯曹彭曾肖田董潘袁蔡蒋余于杜叶程"
+          "魏苏吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛闫段雷龙黎史陶贺毛郝顾龚邵万覃武"
+          "钱戴严莫孔向常")
+_PERSON = re.compile(rf"[{_CLANS}][\u4e00-\u9fff]{{1,2}}")
+_ENOUGH, _SHARE = 5, 0.8
+
+
+def private_columns(names: list[str], table: pd.DataFrame, *, known: Set[int], codes: Set[int]
+                    ) -> list[int]:
+    """Return the positions of columns that look like a resident's.
+
+    Parameters
+    ----------
+    names
+        The column names, in order.
+    table
+        The cells, all text, columns numbered.
+    known
+        Columns that mean something to a ledger: their values are not read as names of people.
+    codes
+        Columns of codes: their values are not read as phone numbers.
+    """
+    return [c for c, name in enumerate(names)
+            if (c not in known and _is_private(name)) or _holds_persons(table[c], c in known,
+                                                                       c in codes)]
+
+
+def is_identity_number(text: str) -> bool:
+    """Tell whether a text is a Chinese identity number: 18 places, a birthday, a check digit.
+
+    The check is ISO 7064 MOD 11-2, as GB 11643-1999 prescribes.
+
+    >>> is_identity_number("11010519491231002X"), is_identity_number("110105194912310021")
+    (True, False)
+    """
+    if not _IDENTITY.fullmatch(text):
+        return False
+    return _CHECKS[sum(w * int(d) for w, d in zip(_WEIGHTS, text, strict=False)) % 11] == text[17]
+
+
+def _is_private(name: str) -> bool:
+    plain = unicodedata.normalize("NFKC", name).strip()
+    chinese = _WORDS.search(plain) and not plain.endswith(("户数", "口径"))
+    return bool(chinese or _ENGLISH.search(plain))
+
+
+def _holds_persons(cells: pd.Series, known: bool, code: bool) -> bool:
+    text = cells.dropna().str.normalize("NFKC").str.upper().str.replace(r"[\s-]", "", regex=True)
+    text = text[text != ""]
+    if any(is_identity_number(value) for value in text[text.str.len() == 18]):
+        return True
+    if not code and text.str.fullmatch(_PHONE.pattern).any():
+        return True
+    people = text.str.fullmatch(_PERSON.pattern).fillna(False)
+    return bool(not known and len(text) >= _ENOUGH and people.mean() >= _SHARE
+                and text.nunique() > len(text) / 2)

@@ -1,0 +1,10 @@
+"""A synthetic Chinese-style town of any size, whole in itself.
+
+:func:`build_town` makes it, :func:`write_town` writes it as the files a planner would bring.
+Documents, tests, the demo and benchmarks live in it.
+"""
+
+from gridplan.town.build import Town, build_town
+from gridplan.town.files import write_town
+
+__all__ = ["Town", "build_town", "write_town"]

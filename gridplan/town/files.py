@@ -1,0 +1,116 @@
+"""The town as the files a planner would bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+
+from gridplan import outputs
+from gridplan.town.build import Town
+from gridplan.town.names import Names
+
+_KINDS = {"urban": "城区", "old": "老城区", "rural": "农村"}
+# Column names that an office in China would use.
+_CHINESE = {
+    "communities": {"community_id": "社区编码", "subdistrict_id": "街道编码", "name": "社区名称",
+                    "kind": "类型"},
+    "buildings": {"building_id": "楼栋编码", "estate_id": "小区编码", "number": "幢号",
+                  "households": "户数", "population": "人口", "newcomers": "流动人口",
+                  "rented": "出租户数", "floors": "层数", "height_m": "高度", "use": "用途",
+                  "name": "楼名"},
+    "estates": {"estate_id": "小区编码", "name": "小区名称", "management": "物业",
+                "renewal": "改造", "phases": "期数"},
+}
+_TEAMS = {"team_id": "巡组编号", "tier": "层级", "mode": "方式", "station_id": "驻点",
+          "crew": "班次", "shift_start": "上班", "shift_end": "下班", "break_min": "休息分钟",
+          "break_window": "休息时段", "members": "人数", "zone_id": "责任防区"}
+_ROSTER = {"staff_id": "人员编号", "role": "岗位", "community_id": "社区编码", "capacity": "承载量",
+           "capacity_unit": "承载单位", "part_time": "工时比例", "languages": "语言"}
+
+
+def write_town(town: Town, folder: str | Path) -> list[Path]:
+    """Write the town's inputs as files; return their paths.
+
+    Boundaries, buildings, roads, rail, water, walls, estates, gates, entrances, specials,
+    facilities and key places are GeoPackages, the household totals, the ledger, the roster and
+    the teams are workbooks. Buildings, boundaries and estates have Chinese column names.
+
+    Parameters
+    ----------
+    town
+        The town.
+    folder
+        Where the files go; it is made if it is absent.
+
+    Raises
+    ------
+    MachineError
+        A file cannot be written; files already written stay.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [_write_layer(frame, folder / f"{name}.gpkg", name)
+               for name, frame in _layers(town).items()]
+    written += [_write_sheet(frame, folder / f"{name}.xlsx") for name, frame in _tables(town)]
+    return written
+
+
+def _layers(town: Town) -> dict[str, gpd.GeoDataFrame]:
+    study = town.study
+    barriers = study.layer("barriers")
+    kind = barriers["kind"]
+    return {"boundaries": study.layer("communities"), "buildings": study.buildings,
+            "roads": study.roads, "rail": barriers[kind == "rail"],
+            "water": barriers[kind.isin(["river", "water"])], "walls": barriers[kind == "wall"],
+            "estates": study.layer("estates"), "gates": study.layer("gates"),
+            "entrances": study.layer("entrances"), "specials": study.layer("specials"),
+            "facilities": study.layer("facilities"), "key_places": town.key_places}
+
+
+def _tables(town: Town) -> list[tuple[str, pd.DataFrame]]:
+    totals = pd.DataFrame({"社区编码": town.totals.index, "户数": town.totals.to_numpy()})
+    roster = town.staff.reset_index().rename(columns=_ROSTER)
+    names = Names.for_people()
+    roster.insert(1, "姓名", [names.take_person() for _ in range(len(roster))])
+    return [("totals", totals), ("ledger", town.ledger), ("roster", roster),
+            ("teams", town.teams.reset_index().rename(columns=_TEAMS))]
+
+
+def _write_layer(frame: gpd.GeoDataFrame, path: Path, name: str) -> Path:
+    layer = "communities" if name == "boundaries" else name
+    out = frame.reset_index()
+    if layer == "communities":
+        out["kind"] = out["kind"].map(_KINDS)
+    if layer == "buildings":
+        # Which community a building is in is for the boundaries to say.
+        out = out.drop(columns=["community_id", "households_source"])
+    out = out.rename(columns=_CHINESE.get(layer, {}))
+    empty = [c for c in out.columns if c != out.geometry.name and out[c].isna().all()]
+    out = out.drop(columns=empty)
+
+    def write(target: Path) -> None:
+        out.to_file(target, layer=name, driver="GPKG", engine="pyogrio")
+
+    return outputs.replace_file(path, write).path
+
+
+def _write_sheet(frame: pd.DataFrame, path: Path) -> Path:
+    return outputs.replace_file(path, _sheet_writer(frame)).path
+
+
+def _sheet_writer(frame: pd.DataFrame) -> Callable[[Path], None]:
+    def write(target: Path) -> None:
+        import xlsxwriter
+        with xlsxwriter.Workbook(str(target), {
+                "strings_to_formulas": False, "strings_to_urls": False,
+                "strings_to_numbers": False, "in_memory": True}) as book:
+            sheet = book.add_worksheet()
+            sheet.write_row(0, 0, list(frame.columns))
+            for number, column in enumerate(frame.columns):
+                values = frame[column].astype(object)
+                sheet.write_column(1, number, values.where(frame[column].notna(), "").tolist())
+            sheet.freeze_panes(1, 0)
+    return write
