@@ -53,8 +53,7 @@ def plan_city(study: Study, params: Params, findings: Findings, *, trust: Trust 
     with clock.stage("households"):
         buildings = count_households(study, params, findings, trust)
     with clock.stage("units"):
-        units = build_units(study, buildings["households"], params.blocks,
-                            high=params.partition.urban.high)
+        units = build_units(study, buildings["households"], params.blocks)
     with clock.stage("partition"):
         partition = partition_units(study, units, buildings, params, lang=lang,
                                     progress=clock.report)

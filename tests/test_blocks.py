@@ -126,6 +126,29 @@ def test_a_building_across_a_community_border_belongs_to_its_community() -> None
     assert units.frame.loc[units.unit_of["b0016"], "community_id"] == "c1"
 
 
+def test_a_building_stays_with_the_community_it_was_given() -> None:
+    wards = [shapely.box(0, 0, 200, 400), shapely.box(200, 0, 400, 400)]
+    study, count = make_study([*houses_in_rows(20, 20, 4, 4), shapely.box(180, 300, 205, 310)],
+                              [5] * 16 + [7], [], wards)
+    assert study.buildings["community_id"].iloc[16] == "c0"
+    study.buildings.loc["b0016", "community_id"] = "c1"
+    units = units_of(study, count)
+    assert units.frame.loc[units.unit_of["b0016"], "community_id"] == "c1"
+
+
+def test_pieces_that_share_less_than_a_metre_are_not_one_unit() -> None:
+    """Two halves of a block joined through a gap of 0.6 m between two railways."""
+    rails = [("rail", shapely.LineString([(200, 0), (200, 199.7)])),
+             ("rail", shapely.LineString([(200, 200.3), (200, 400)])),
+             ("rail", shapely.LineString([(200, 199.7), (199.4, 200), (200, 200.3)])),
+             ("rail", shapely.LineString([(200, 199.7), (200.6, 200), (200, 200.3)]))]
+    study, count = make_study(houses_in_rows(20, 20, 4, 4) + houses_in_rows(240, 20, 4, 4),
+                              [5] * 32, [], barriers=rails)
+    units = units_of(study, count)
+    assert_sound(study, count, units)
+    assert len(units.frame) == 2
+
+
 def test_a_building_above_the_range_is_a_unit_of_its_own() -> None:
     study, count = make_study(houses_in_rows(20, 20, 5, 5), [620] + [20] * 24, CROSS)
     units = units_of(study, count)
@@ -238,12 +261,12 @@ def test_equal_pieces_of_outline_are_found() -> None:
 
 
 def test_joining_respects_fences_and_large_buildings() -> None:
-    atoms = Atoms(households=np.array([5, 5, 5, 600]), biggest=np.array([5, 5, 5, 600]),
+    atoms = Atoms(households=np.array([5, 5, 5, 600]),
                   area_m2=np.full(4, 1e3), perimeter_m=np.full(4, 130.0),
                   buildings=np.ones(4, dtype=np.int64), estate=np.full(4, -1),
                   fence=np.array([0, 0, 1, 0]), block=np.zeros(4, dtype=np.int64))
     chain = np.array([0, 1, 2]), np.array([1, 2, 3]), np.full(3, 30.0)
-    unit = join_atoms(atoms, *chain, chain[2], unit_households=60, high=500, sliver_m2=500.0,
+    unit = join_atoms(atoms, *chain, chain[2], unit_households=60, sliver_m2=500.0,
                       thin=0.08, keep_empty_m2=1e4)
     assert unit.tolist() == [0, 0, 1, 2]
 

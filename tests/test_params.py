@@ -180,7 +180,7 @@ def any_number(value):
     if isinstance(value, bool):
         return st.just(value)
     if isinstance(value, int):
-        return st.integers(value, value + 1000)
+        return st.integers(value, value + 60)
     if isinstance(value, float):
         return st.floats(value * 0.5, value, allow_nan=False)
     return st.just(value)

@@ -32,8 +32,7 @@ HOUSES = [h for j in range(4) for i in range(4)
 
 def divide(study: Study, households: pd.Series, params: Params | None = None) -> Partition:
     params = params or Params()
-    units = build_units(study, households, params.blocks,
-                        high=params.partition.urban.high)
+    units = build_units(study, households, params.blocks)
     buildings = study.buildings.assign(
         households=households.astype("Int64"), households_low=households.astype("Int64"),
         households_high=households.astype("Int64"), households_source="given")

@@ -48,8 +48,8 @@ class Faces:
 
 
 def assemble_units(shape: Geometries, pieces: Geometries, blocks: Geometries, houses: Houses,
-                   study: Study, areas: Geometries, lines: Lines, params: BlockParams,
-                   high: int) -> Units:
+                   study: Study, areas: Geometries, lines: Lines, params: BlockParams
+                   ) -> Units:
     """Join the faces of a noded coverage to units.
 
     Parameters
@@ -70,7 +70,7 @@ def assemble_units(shape: Geometries, pieces: Geometries, blocks: Geometries, ho
     apart = a != b
     length = faces.touch.length_m[apart]
     unit = join_atoms(atoms, a[apart], b[apart], length, length * _PULL[faces.rank[apart]],
-                      unit_households=params.unit_households, high=high,
+                      unit_households=params.unit_households,
                       sliver_m2=params.sliver_m2, thin=params.thin,
                       keep_empty_m2=params.empty_ha * 2500.0,
                       community=faces.community[np.unique(atom, return_index=True)[1]])
@@ -153,15 +153,13 @@ def _glue(faces: Faces, houses: Houses) -> Ints:
 def _weigh(faces: Faces, atom: Ints, houses: Houses, study: Study) -> Atoms:
     n = int(atom.max()) + 1
     at = atom[faces.home]
-    biggest = np.zeros(n, dtype=np.int64)
-    np.maximum.at(biggest, at, houses.biggest)
     first = np.unique(atom, return_index=True)[1]
     estate = first_within(shapely.point_on_surface(faces.shape[first]),
                           study.layer("estates").geometry.to_numpy())
     lived = np.lexsort((houses.households, at))
     estate[at[lived]] = houses.estate[lived]
     kind = (faces.community + 1) * 1_000_000 + (faces.special + 1) * 2 + faces.water
-    return Atoms(households=houses.load(at, n), biggest=biggest,
+    return Atoms(households=houses.load(at, n),
                  area_m2=np.bincount(atom, shapely.area(faces.shape)).astype(np.float64),
                  perimeter_m=np.bincount(atom, shapely.length(faces.shape)).astype(np.float64),
                  buildings=np.bincount(at, minlength=n).astype(np.int64), estate=estate,

@@ -29,8 +29,7 @@ _TRIES = ((5.0, 0.2), (3.0, 0.35), (1.5, 0.5))
 _CROSSING = 0.01
 
 
-def cut_face(face: shapely.Polygon, houses: Houses, params: BlockParams,
-             high: int) -> Geometries:
+def cut_face(face: shapely.Polygon, houses: Houses, params: BlockParams) -> Geometries:
     """Cut a face into pieces that hold whole buildings; the pieces tile it up to rounding.
 
     A face whose cells cannot be drawn comes back whole.
@@ -40,7 +39,7 @@ def cut_face(face: shapely.Polygon, houses: Houses, params: BlockParams,
     except (shapely.GEOSException, ValueError):
         log.info("a block of %d buildings could not be cut into cells", len(houses))
         return np.array([face], dtype=object)
-    group = _join_cells(cells, owner, houses, params.unit_households, high)
+    group = _join_cells(cells, owner, houses, params.unit_households)
     pieces = np.array([_unite(cells[group == g]) for g in range(group.max() + 1)], dtype=object)
     home = np.zeros(len(houses), dtype=np.int64)
     home[owner[owner >= 0]] = group[owner >= 0]
@@ -102,18 +101,18 @@ def _unite(cells: Geometries) -> shapely.Geometry:
 
 
 def _join_cells(cells: Geometries, owner: NDArray[np.int64], houses: Houses,
-                unit_households: int, high: int) -> NDArray[np.int64]:
+                unit_households: int) -> NDArray[np.int64]:
     has = owner >= 0
     households = np.where(has, houses.households[owner], 0)
     estate = np.where(has, houses.estate[owner], -1)
     touch = match_segments(cells)
-    atoms = Atoms(households=households, biggest=households.copy(),
+    atoms = Atoms(households=households,
                   area_m2=shapely.area(cells), perimeter_m=shapely.length(cells),
                   buildings=has.astype(np.int64), estate=estate,
                   fence=np.zeros(len(cells), dtype=np.int64),
                   block=np.zeros(len(cells), dtype=np.int64))
     return join_atoms(atoms, touch.left, touch.right, touch.length_m, touch.length_m,
-                      unit_households=unit_households, high=high, sliver_m2=0.0, thin=0.0,
+                      unit_households=unit_households, sliver_m2=0.0, thin=0.0,
                       keep_empty_m2=np.inf)
 
 

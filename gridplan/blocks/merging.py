@@ -19,13 +19,11 @@ _STRIP = 40
 class Atoms:
     """Pieces of land before joining, one per row.
 
-    ``biggest`` is the households of the largest building in it, ``fence`` a
-    number that must be equal for two pieces to be joined (community, special
-    place, water), ``estate`` a number or -1.
+    ``fence`` is a number that must be equal for two pieces to be joined
+    (community, special place, water), ``estate`` a number or -1.
     """
 
     households: Ints
-    biggest: Ints
     area_m2: Floats
     perimeter_m: Floats
     buildings: Ints
@@ -35,7 +33,7 @@ class Atoms:
 
 
 def join_atoms(atoms: Atoms, left: Ints, right: Ints, length_m: Floats, pull: Floats, *,
-               unit_households: int, high: int, sliver_m2: float, thin: float,
+               unit_households: int, sliver_m2: float, thin: float,
                keep_empty_m2: float, community: Ints | None = None) -> Ints:
     """Join pieces until each holds enough; return the unit of each piece, 0…k-1.
 
@@ -43,8 +41,8 @@ def join_atoms(atoms: Atoms, left: Ints, right: Ints, length_m: Floats, pull: Fl
     share most border with; pieces below a quarter of ``unit_households`` go to
     the neighbour with the strongest ``pull`` in the same block, of the same
     estate if there is one; two pieces of one estate (or of none) are joined
-    while the sum stays within ``unit_households``. A piece with a building
-    above ``high`` takes in nothing that holds households.
+    while the sum stays within ``unit_households``. No piece grows beyond twice
+    ``unit_households``, so a large building stays alone with its land.
 
     Parameters
     ----------
@@ -58,7 +56,7 @@ def join_atoms(atoms: Atoms, left: Ints, right: Ints, length_m: Floats, pull: Fl
     joiner = _Joiner(atoms, left, right, length_m, pull)
     weak = atoms.fence if community is None else community
     joiner.join_slivers(weak, sliver_m2, thin)
-    joiner.join_small(unit_households, high, keep_empty_m2)
+    joiner.join_small(unit_households, keep_empty_m2)
     return joiner.labels()
 
 
@@ -70,7 +68,6 @@ class _Joiner:
         self.n = len(atoms.households)
         self.into = list(range(self.n))
         self.households = atoms.households.tolist()
-        self.biggest = atoms.biggest.tolist()
         self.area = atoms.area_m2.tolist()
         self.perimeter = atoms.perimeter_m.tolist()
         self.buildings = atoms.buildings.tolist()
@@ -103,7 +100,6 @@ class _Joiner:
         self.into[k] = to
         self.perimeter[to] += self.perimeter[k] - 2 * self.near[k][to][0]
         self.households[to] += self.households[k]
-        self.biggest[to] = max(self.biggest[to], self.biggest[k])
         self.area[to] += self.area[k]
         if self.buildings[k] > self.buildings[to]:
             self.estate[to] = self.estate[k]
@@ -141,7 +137,7 @@ class _Joiner:
                 if not self.buildings[to]:
                     heapq.heappush(heap, (self.area[to], to))
 
-    def join_small(self, unit_households: int, high: int, keep_empty_m2: float) -> None:
+    def join_small(self, unit_households: int, keep_empty_m2: float) -> None:
         """Join what holds too little, smallest first."""
         small = unit_households // 4
         heap = [(self.households[k], self.area[k], k) for k in range(self.n) if self.alive(k)]
@@ -149,15 +145,13 @@ class _Joiner:
         while heap:
             households, area, k = heapq.heappop(heap)
             if (not self.alive(k) or households != self.households[k] or area != self.area[k]
-                    or self.biggest[k] > high or (not households and area >= keep_empty_m2)):
+                    or (not households and area >= keep_empty_m2)):
                 continue
-            room = (unit_households if households >= small else
-                    max(2 * unit_households, households))
+            room = unit_households if households >= small else 2 * unit_households
             fits = [o for o in self.near[k]
                     if self.block[o] == self.block[k] and self.fence[o] == self.fence[k]
                     and self.near[k][o][0] >= 1.0
-                    and (not households or (self.biggest[o] <= high
-                                            and self.households[o] + households <= room))
+                    and (not households or self.households[o] + households <= room)
                     and not (not self.households[o] and self.area[o] >= keep_empty_m2)]
             if households >= small:
                 fits = [o for o in fits if self.estate[o] == self.estate[k]]

@@ -28,8 +28,7 @@ _REACH_M = 50.0
 _FENCE_M = 15.0
 
 
-def build_units(study: Study, households: pd.Series, params: BlockParams, *,
-                high: int = 500) -> Units:
+def build_units(study: Study, households: pd.Series, params: BlockParams) -> Units:
     """Cut the study area into units.
 
     Parameters
@@ -38,9 +37,6 @@ def build_units(study: Study, households: pd.Series, params: BlockParams, *,
         Checked inputs in a projected metric CRS.
     households
         Households of every building of ``study.buildings`` (its index).
-    high
-        The largest number of households of a grid: a building above it is a
-        unit of its own.
 
     Returns
     -------
@@ -62,12 +58,12 @@ def build_units(study: Study, households: pd.Series, params: BlockParams, *,
                        _special_outlines(study, params))
     noded = node_lines(noded, _carry_on(noded, houses, params, fixed))
     land = build_faces(noded, study.outline)
-    pieces = _cut_crowded(land, houses, params, high)
+    pieces = _cut_crowded(land, houses, params)
     noded = node_lines(noded, line_parts(shapely.boundary(pieces)),
                        _cut_buildings(land, houses, study.outline))
     faces = build_faces(noded, study.outline)
     return assemble_units(faces, pieces, blocks, houses, study, _areas(study),
-                          outer + inner + walls, params, high)
+                          outer + inner + walls, params)
 
 
 def _areas(study: Study) -> Geometries:
@@ -90,8 +86,7 @@ def _carry_on(noded: Geometries, houses: Houses, params: BlockParams,
     return extend_dead_ends(noded, params.extend_m, walls, fixed)
 
 
-def _cut_crowded(land: Geometries, houses: Houses, params: BlockParams,
-                 high: int) -> Geometries:
+def _cut_crowded(land: Geometries, houses: Houses, params: BlockParams) -> Geometries:
     """Return the land with every face that holds too much cut between its buildings."""
     face_of = locate(houses, land)
     load = houses.load(face_of, len(land))
@@ -99,7 +94,7 @@ def _cut_crowded(land: Geometries, houses: Houses, params: BlockParams,
     order = order[houses.is_host[order]]
     starts = np.searchsorted(face_of[order], np.arange(len(land) + 1))
     crowded = (load > params.cell_households) & (np.diff(starts) > 1)
-    cut = [cut_face(land[f], houses.take(order[starts[f]:starts[f + 1]]), params, high)
+    cut = [cut_face(land[f], houses.take(order[starts[f]:starts[f + 1]]), params)
            for f in np.flatnonzero(crowded)]
     return np.concatenate([land[~crowded], *cut])
 
