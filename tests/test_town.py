@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -298,3 +299,13 @@ def test_written_layers_carry_their_crs(tmp_path) -> None:
     for path in sorted(tmp_path.glob("*.gpkg")):
         frame = gpd.read_file(path)
         assert frame.crs == 4549
+
+
+def test_the_boundaries_in_the_data_folder_are_those_of_the_town():
+    file = Path(__file__).parents[1] / "data" / "boundaries" / "demo.gpkg"
+    raw, _ = read_layers({"communities": file}, findings=Findings())
+    ours = build_town().study.communities
+    theirs = raw["communities"].set_index("community_id").loc[ours.index]
+    assert theirs["name"].tolist() == ours["name"].tolist()
+    assert shapely.equals_exact(theirs.geometry.to_numpy(), ours.geometry.to_numpy(),
+                                tolerance=1e-6, normalize=True).all()
