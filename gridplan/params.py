@@ -85,8 +85,8 @@ class BlockParams:
         _check(self, extend_m=self.extend_m >= 0, sliver_m2=self.sliver_m2 >= 0,
                thin=0 <= self.thin < 1, cut_households=self.cut_households >= 1,
                cell_households=self.cell_households >= 1,
-               unit_households=1 <= self.unit_households <= 100, straighten_m=self.straighten_m >= 0,
-               empty_ha=self.empty_ha > 0,
+               unit_households=1 <= self.unit_households <= 100,
+               straighten_m=self.straighten_m >= 0, empty_ha=self.empty_ha > 0,
                special_ha=self.special_ha >= 0)
 
 
