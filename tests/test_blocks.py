@@ -179,8 +179,8 @@ def test_a_river_is_a_unit_and_its_banks_do_not_touch() -> None:
 
 def test_a_building_inside_another_follows_it() -> None:
     boxes = np.array([shapely.box(0, 0, 10, 10), shapely.box(2, 2, 4, 4), shapely.box(2, 2, 3, 3),
-                      shapely.box(8, 0, 18, 10)])
-    assert find_hosts(boxes).tolist() == [0, 0, 0, 3]
+                      shapely.box(8, 0, 18, 10), shapely.box(17.7, 0, 27.7, 10)])
+    assert find_hosts(boxes).tolist() == [0, 0, 0, 0, 4]
 
 
 def test_buildings_given_as_points_are_cut_too() -> None:

@@ -443,7 +443,7 @@ def test_our_bug_is_one_line_and_ends_with_1(request_words, tmp_path, fails):
 
 def test_debug_shows_where_our_bug_is(request_words, tmp_path, fails):
     fails(ZeroDivisionError("half a grid"))
-    assert "Traceback" in gridplan(*request_words, "-o", tmp_path / "p", "--debug").stderr
+    assert "Traceback" in gridplan(*request_words, "-o", tmp_path / "p.gpkg", "--debug").stderr
 
 
 @pytest.mark.parametrize(("lang", "said"), [("en", "nothing written"), ("zh", "未写入任何内容")])

@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 # A border runs along a line when its pieces lie this near to it: the line
 # itself was noded, so anything more than rounding would be another line.
-_ON_LINE_M = 0.3
+_ON_LINE_M = 0.5
 _MIN_SHARED_M = 1.0
 # How strongly a border holds two pieces together: the wider the road along it, the less.
 _PULL = np.array([10.0, 3.0, 2.0, 1.0, 0.5])
@@ -117,7 +117,10 @@ def _follow_lines(touch: Segments, lines: Lines) -> tuple[Ints, Ints]:
     if len(lines) and len(line):
         row, near = shapely.STRtree(lines.geometry).query(touch.middle, predicate="dwithin",
                                                           distance=_ON_LINE_M)
-        known = lines.border_class[near] > 0
+        # A long straight piece may only cross a line in its middle.
+        ends = shapely.points(np.stack([touch.start[row], touch.end[row]]))
+        along = shapely.dwithin(ends, lines.geometry[near], _ON_LINE_M).all(axis=0)
+        known = along & (lines.border_class[near] > 0)
         row, near = row[known], near[known]
         order = np.lexsort((-near, lines.border_class[near], row))
         line[row[order]] = near[order]
@@ -194,7 +197,7 @@ def _describe(faces: Faces, unit: Ints, shape: Geometries, at: Ints, houses: Hou
     largest = np.lexsort((-area, unit))
     main = largest[np.unique(unit[largest], return_index=True)[1]]
     biggest = np.zeros(n, dtype=np.int64)
-    np.maximum.at(biggest, at, houses.biggest)
+    np.maximum.at(biggest, at, houses.households)
     ids = ([pd.NA] if study.communities is None
            else study.communities.index.to_numpy(dtype=object))
     special = np.append(study.layer("specials").index.to_numpy(dtype=object), pd.NA)

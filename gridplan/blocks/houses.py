@@ -15,6 +15,7 @@ from gridplan.layers import Study
 
 Ints = NDArray[np.int64]
 
+_OVERLAP = 0.05
 # A building given as a point is a disc of this radius.
 _DISC_M = 0.5
 
@@ -23,16 +24,14 @@ _DISC_M = 0.5
 class Houses:
     """Buildings, row by row: outline, households, host and estate number (-1 for none).
 
-    The *host* is the row of the building that one stands in, itself when in
-    none: guests go where their host goes. ``biggest`` is the households of a
-    host with its guests.
+    The *host* is the row of the building that one stands in or runs into,
+    itself when in none: guests go where their host goes.
     """
 
     outline: Geometries
     households: Ints
     host: Ints
     estate: Ints
-    biggest: Ints
 
     def __len__(self) -> int:
         return len(self.outline)
@@ -43,9 +42,10 @@ class Houses:
         return self.host == np.arange(len(self.host))
 
     def take(self, rows: Ints) -> Houses:
-        """Return some hosts, without their guests."""
-        return Houses(self.outline[rows], self.biggest[rows], np.arange(len(rows)),
-                      self.estate[rows], self.biggest[rows])
+        """Return some hosts, each with the households of its guests."""
+        total = np.bincount(self.host, self.households, minlength=len(self.host))
+        return Houses(self.outline[rows], total[rows].astype(np.int64), np.arange(len(rows)),
+                      self.estate[rows])
 
     def load(self, place: Ints, places: int) -> Ints:
         """Return the households of each place, given the place of each building."""
@@ -59,15 +59,14 @@ def place_houses(study: Study, households: pd.Series) -> Houses:
     outline = shapely.make_valid(buildings.geometry.to_numpy())
     outline = np.where(shapely.area(outline) > 0, outline, shapely.buffer(outline, _DISC_M))
     count = households.loc[buildings.index].to_numpy(dtype=np.int64)
-    host = find_hosts(outline)
-    total = np.bincount(host, count, minlength=len(host)).astype(np.int64)
-    return Houses(outline, count, host, number_estates(buildings, study), total)
+    return Houses(outline, count, find_hosts(outline), number_estates(buildings, study))
 
 
 def find_hosts(outline: Geometries) -> Ints:
     """Return for each building the row of the building it stands in, itself when in none.
 
-    A building that shares more than half of its area with a larger one follows it.
+    A building that shares more than a twentieth of its area with a larger one
+    follows it: no border could part the two without cutting one.
 
     >>> find_hosts(np.array([shapely.box(0, 0, 9, 9), shapely.box(1, 1, 2, 2)])).tolist()
     [0, 0]
@@ -78,7 +77,7 @@ def find_hosts(outline: Geometries) -> Ints:
     ordered = (area[small] < area[large]) | ((area[small] == area[large]) & (small > large))
     small, large = small[ordered], large[ordered]
     shared = shapely.area(shapely.intersection(outline[small], outline[large]))
-    inside = shared > 0.5 * area[small]
+    inside = shared > _OVERLAP * area[small]
     small, large = small[inside], large[inside]
     best = np.lexsort((large, -area[large], small))
     first = best[np.unique(small[best], return_index=True)[1]]

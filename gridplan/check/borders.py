@@ -33,7 +33,7 @@ _AT_BORDER_M = 0.02
 _PIECE_SHARE = 0.1
 _MAJOR_CLASS = 3
 # A border that keeps this close to a line along this share of it runs on that line.
-_ON_CENTRE_M = 0.5
+_ON_CENTRE_M = 0.4
 _ON_CENTRE_SHARE = 0.95
 _LONG_M = 5.0
 
@@ -161,6 +161,8 @@ def _check_classes(plan: PlanData, report: CheckReport, xy: Floats, metres: Floa
     length = _sum_rows(row, metres, len(told))
     silent &= (length > _LONG_M) & (_sum_rows(row, metres * centre, len(told))
                                     >= _ON_CENTRE_SHARE * length)
+    silent[silent] = _share_on(plan.shapes("borders")[silent], lines_at_grade(plan),
+                               _ON_CENTRE_M) >= _ON_CENTRE_SHARE
     if silent.any():
         report.add("borders", "border_unnamed", "borders", plan.ids("borders")[silent],
                    "road_class")
@@ -174,6 +176,17 @@ def _check_classes(plan: PlanData, report: CheckReport, xy: Floats, metres: Floa
         keys = pd.MultiIndex.from_arrays([borders["grid_a"], borders["grid_b"], told])
         rows = plan.ids("borders")[keys.isin(bad)]
         report.add("borders", "border_class", "borders", rows, "road_class", value=bad[0][2])
+
+
+def _share_on(shape: Shapes, lines: Shapes, distance_m: float) -> Floats:
+    """Measure, where points would only estimate, how much of each shape lies near ``lines``."""
+    share = np.zeros(len(shape))
+    tree = shapely.STRtree(lines)
+    for k, border in enumerate(shape):
+        near = lines[tree.query(border, predicate="dwithin", distance=distance_m)]
+        band = shapely.union_all(shapely.buffer(near, distance_m))
+        share[k] = shapely.length(shapely.intersection(border, band)) / shapely.length(border)
+    return share
 
 
 def count_straddling(plan: PlanData, segments: Segments, contacts: Pairs, grid_of: Ints,

@@ -196,8 +196,9 @@ def partition(screen: Screen, boundaries: Boundaries = None,
     check_request(files, delineate=delineate, level=bool(level), osm=osm, place=place)
     if options.output is None and not options.dry_run:
         raise UsageError(Finding("cli.missing", field="-o"))
-    target = options.output and check_target(screen, options.output, is_plan,
-                                             inputs=[*files.values(), osm, totals, ledger])
+    inputs = [*files.values(), osm, totals, ledger]
+    target = options.output and check_plan_target(screen, options.output, inputs)
+    beside = target and ledger and check_target(screen, list_beside(target), is_list, inputs)
     params = make_params(options)
     source = {"osm": osm, "place": place, "level": int(level[1]) if level else None,
               "totals": totals, "ledger": ledger}
@@ -208,10 +209,9 @@ def partition(screen: Screen, boundaries: Boundaries = None,
 
         note_written(screen, write_plan(plan, target, no_copy=options.no_copy,
                                         lang=options.language))
-        if match is not None and len(match.to_check) + len(match.unmatched):
+        if beside and match is not None and len(match.to_check) + len(match.unmatched):
             from gridplan.ledger import write_ledger_match
 
-            beside = target.with_name(f"{target.stem}_ledger.xlsx")
             note_written(screen, write_ledger_match(match, beside, options.language))
     tell_plan(screen, plan)
     tell_written(screen)
@@ -394,6 +394,30 @@ def check_target(screen: Screen, target: Path, is_ours: Callable[[Path], bool],
     if target.parent.exists() or screen.verb != "demo":
         outputs.check_target(target)
     return target
+
+
+def check_plan_target(screen: Screen, target: Path, inputs: Iterable[str | Path | None]) -> Path:
+    """Say before the work whether a plan can be written there; its name must say what it is."""
+    if target.suffix.lower() != ".gpkg" and not target.is_dir():
+        raise UsageError(Finding("cli.not_gpkg", file=target.name, field="-o"))
+    return check_target(screen, target, is_plan, inputs)
+
+
+def list_beside(plan: Path) -> Path:
+    """Return where the open rows of a ledger are listed."""
+    return plan.with_name(f"{plan.stem}_ledger.xlsx")
+
+
+def is_list(path: Path) -> bool:
+    """Tell whether a file is a list of open rows that nobody has filled in yet."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+    except (CalamineError, OSError, ValueError):
+        return False
+    return bool(rows) and rows[0][-1] in ("confirm", "确认") and not any(
+        str(row[-1]).strip() for row in rows[1:])
 
 
 def check_free(screen: Screen, folder: Path) -> None:

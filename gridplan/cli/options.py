@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import locale
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -81,6 +82,9 @@ class Options:
         return self.lang or system_language(os.environ)
 
 
+# What precedes the equals sign of ROLE=VALUE; a CRS written as +proj=… is a plain value.
+_ROLE = re.compile(r"[a-z_]+=")
+_OPTION_ROLES = {"boundaries": "communities", "special": "specials"}
 EVERYWHERE = ("lang", "json", "debug")
 WRITING = ("output", "force", "no_copy", "dry_run")
 PLANNING = ("config", "seed", "effort", "strict")
@@ -164,11 +168,30 @@ def by_role(option: str, values: Iterable[str],
     ('EPSG:4490', None)
     >>> by_role("--crs", ["roads=EPSG:4490"], ["roads"])
     {'roads': 'EPSG:4490'}
+
+    A file may be named by its option too: ``boundaries`` holds the communities.
+
+    >>> by_role("--layer", ["boundaries=two"], ["communities"])
+    {'communities': 'two'}
+
+    Raises
+    ------
+    UsageError
+        Several values for every file, a value both for every and for one, or an unknown role.
     """
-    known, listed = set(roles), list(values)
-    named = [v for v in listed if v.partition("=")[1] and v.partition("=")[0] in known]
+    known, listed = list(roles), [_own_role(v) for v in values]
+    strange = [v for v in listed if _ROLE.match(v) and v.partition("=")[0] not in known]
+    if strange:
+        raise UsageError(*(Finding("cli.unknown_role", field=option, values={
+            "value": v, "roles": ", ".join(known)}) for v in strange))
+    named = [v for v in listed if _ROLE.match(v)]
     plain = [v for v in listed if v not in named]
     if len(plain) > 1 or (plain and named):
         raise UsageError(Finding("cli.several_plain", field=option,
                                  values={"value": ", ".join(plain)}))
     return plain[0] if plain else split_pairs(option, named) or None
+
+
+def _own_role(value: str) -> str:
+    role, equals, rest = value.partition("=")
+    return _OPTION_ROLES.get(role.strip(), role.strip()) + equals + rest if equals else value

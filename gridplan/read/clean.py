@@ -231,6 +231,12 @@ def _name_rows(held: dict[str, Held]) -> None:
         elif twice.any():
             layer.tell("read.duplicate_ids", "error", twice, field=key,
                        ids=first_ids(dict.fromkeys(ids[twice])))
+        taken = made.isin(ids[ids.notna()])  # by an id that a row was given
+        while taken.any():
+            made = made.mask(taken, made + "x")
+            taken = made.isin(ids[ids.notna()])
+        if role == "communities" and ids.isna().any():
+            layer.tell("read.ids_made", "warning", ids.isna().to_numpy(dtype=bool), field=key)
         layer.frame = frame.assign(**{key: ids.fillna(made).astype(object)})
 
 

@@ -210,12 +210,23 @@ def find_columns(layer: str, columns: Iterable[str], mapped: Mapping[str, str]) 
     for ours, aliases in ALIASES[layer].items():
         if ours in found:
             continue
-        for alias in (*(fold(a) for a in aliases), *(fold(a[:10]) for a in aliases if len(a) > 10)):
+        for alias in (*map(fold, aliases), *cut_names(aliases)):
             if alias in theirs and theirs[alias] not in taken:
                 found[ours] = theirs[alias]
                 taken.add(theirs[alias])
                 break
     return found
+
+
+def cut_names(names: Iterable[str]) -> list[str]:
+    """Return what a shapefile leaves of names longer than ten bytes, folded.
+
+    A name in UTF-8 is cut in the middle of a character, which is dropped.
+
+    >>> cut_names(["building:levels", "社区编码", "户数"])
+    ['buildingl', '社区编']
+    """
+    return [fold(n.encode()[:10].decode(errors="ignore")) for n in names if len(n.encode()) > 10]
 
 
 def find_coordinates(columns: Iterable[str], mapped: Mapping[str, str]) -> dict[str, str]:
@@ -243,7 +254,8 @@ def private_columns(columns: Iterable[str]) -> list[str]:
     >>> private_columns(["户数", "户主姓名", "ID_Card", "name"])
     ['户主姓名', 'ID_Card']
     """
-    return [c for c in columns if fold(c) in _PRIVATE or _PRIVATE_PART.search(str(c))]
+    private = _PRIVATE.union(cut_names(_PRIVATE))
+    return [c for c in columns if fold(c) in private or _PRIVATE_PART.search(str(c))]
 
 
 def is_person(word: object) -> bool:

@@ -30,6 +30,7 @@ from gridplan.read.door import Format, Refused
 
 _UNREADABLE = (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError,
                RuntimeError, OSError)
+_CUT_BYTES = 8  # a text at least this long may end in half a character
 _SAMPLE = 2**24  # bytes of a .dbf that its encoding is judged by
 _DECODE_ANYTHING = frozenset(("iso8859-1", "iso8859-15", "cp1252", "ascii"))
 # What GDAL says of what is told, or told better, elsewhere.
@@ -293,10 +294,10 @@ def _misfits(body: bytes, codec: str) -> int:
         body[:_SAMPLE].decode(codec)
         return 0
     except UnicodeDecodeError:
-        bad = 0
+        reader, bad = codecs.getincrementaldecoder(codec), 0
         for value in body[:_SAMPLE].split(b"\n"):
-            try:
-                value.decode(codec)
+            try:  # the names of fields are cut at ten bytes, in the middle of a character
+                reader().decode(value, final=len(value) < _CUT_BYTES)
             except UnicodeDecodeError:
                 bad += 1
         return bad
