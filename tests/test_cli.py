@@ -1,5 +1,6 @@
 """The command line: exit codes, the last line, JSON, both languages, and nothing half written."""
 
+import contextlib
 import io
 import json
 import os
@@ -569,3 +570,44 @@ def test_a_file_sees_no_bar(capsys):
     with Screen("partition", Options(lang="en")).working({"read": 1.0}) as progress:
         progress("read", 0.5)
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_first_run_says_that_the_search_is_compiled(request_words, tmp_path, monkeypatch):
+    monkeypatch.setattr("gridplan.regions.is_compiled", lambda: False)
+    result = gridplan(*request_words, "-o", tmp_path / "p.gpkg")
+    assert "compiled once" in result.stderr
+    assert "compiled once" not in result.stdout
+
+
+def test_an_edited_plan_is_not_written_over(request_words, tmp_path):
+    plan = tmp_path / "p.gpkg"
+    gridplan(*request_words, "-o", plan)
+    made = plan.read_bytes()
+    gridplan(*request_words, "-o", plan)
+    assert plan.read_bytes() == made
+    assert len(list(tmp_path.iterdir())) == 1
+    with contextlib.closing(sqlite3.connect(plan)) as base:
+        for name in ("IsEmpty", "MinX", "MaxX", "MinY", "MaxY"):  # what the triggers call
+            base.create_function(f"ST_{name}", 1, lambda shape: 0)
+        base.execute("UPDATE grids SET note = 'keep me' WHERE seq = 1")
+        base.commit()
+    edited = plan.read_bytes()
+    result = gridplan(*request_words, "-o", plan)
+    assert result.exit_code == 0
+    assert plan.read_bytes() == edited
+    assert "were edited" in result.stderr + result.stdout
+    assert len(list(tmp_path.iterdir())) == 2
+    assert gridplan(*request_words, "-o", plan, "--no-copy").exit_code == 6
+    assert gridplan(*request_words, "-o", plan, "--force").exit_code == 0
+    assert plan.read_bytes() == made
+
+
+def test_a_full_standard_output_ends_with_6(tmp_path):
+    town = Path("/dev/full")
+    if not town.exists():
+        return
+    with town.open("w") as full:
+        done = subprocess.run([sys.executable, "-m", "gridplan", "init", "-o", tmp_path],
+                              stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 6
+    assert "could not be printed" in done.stderr

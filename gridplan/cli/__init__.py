@@ -101,13 +101,14 @@ def demo(screen: Screen,
                 screen.written += write_town(town, folder)
             tell_written(screen)
             return
+        tell_compiling(screen)
         plan = plan_city(town.study, params, screen.findings, lang=options.language,
                          command="gridplan demo", progress=progress)
         refuse_exceptions(screen, plan)
         if not options.dry_run:
             make_folder(folder)
             note_written(screen, write_plan(plan, plan_path, no_copy=options.no_copy,
-                                            lang=options.language))
+                                            lang=options.language, force=options.force))
             progress("check", 0.0)
             report = run_check(screen.written[0])
             progress("map", 0.0)
@@ -208,7 +209,7 @@ def partition(screen: Screen, boundaries: Boundaries = None,
         from gridplan.plan import write_plan
 
         note_written(screen, write_plan(plan, target, no_copy=options.no_copy,
-                                        lang=options.language))
+                                        lang=options.language, force=options.force))
         if beside and match is not None and len(match.to_check) + len(match.unmatched):
             from gridplan.ledger import write_ledger_match
 
@@ -233,6 +234,7 @@ def plan_files(screen: Screen, params: Params, files: Mapping[str, str],
             study = clean_study(raw, sources, params, findings, totals=totals,
                                 delineate=delineate, drop_null=options.drop_null)
             study, match = take_ledger(screen, study, source["ledger"])
+        tell_compiling(screen)
         plan = plan_city(study, params, findings, trust=options.trust, lang=options.language,
                          command="gridplan partition", progress=progress)
     return replace(plan, stages=(*clock.times, *plan.stages)), match
@@ -394,6 +396,14 @@ def check_target(screen: Screen, target: Path, is_ours: Callable[[Path], bool],
     if target.parent.exists() or screen.verb != "demo":
         outputs.check_target(target)
     return target
+
+
+def tell_compiling(screen: Screen) -> None:
+    """Say why the first run on a machine takes longer."""
+    from gridplan.regions import is_compiled
+
+    if not is_compiled():
+        screen.log(screen.say("compiling"))
 
 
 def check_plan_target(screen: Screen, target: Path, inputs: Iterable[str | Path | None]) -> Path:

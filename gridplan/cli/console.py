@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import re
@@ -170,7 +171,12 @@ def guard(screen: Screen, body: Callable[[], None]) -> int:
         code = _run(screen, body)
         screen.close(code)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            # The result cannot be told: the disk behind standard output is full, say.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            screen.log(screen.say("no_output", error=error.strerror or error))
+            return 6
         # Whoever read the result has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -199,9 +205,17 @@ def _run(screen: Screen, body: Callable[[], None]) -> int:
         return 6
     except BrokenPipeError:
         raise
+    except OSError as error:
+        if error.filename is None and error.errno == errno.ENOSPC:
+            raise
+        return _tell_bug(screen, error)
     except Exception as error:
-        if screen.options.debug:
-            traceback.print_exc()
-        screen.log(screen.say("bug", error=f"{type(error).__name__}: {error}"))
-        return 1
+        return _tell_bug(screen, error)
     return 0
+
+
+def _tell_bug(screen: Screen, error: Exception) -> int:
+    if screen.options.debug:
+        traceback.print_exc()
+    screen.log(screen.say("bug", error=f"{type(error).__name__}: {error}"))
+    return 1

@@ -28,6 +28,7 @@ from gridplan.outputs import (
     verify_gpkg,
 )
 from gridplan.plan.carry import carry_columns, copy_tables, own_tables, read_frame, table_names
+from gridplan.plan.digest import digest_layer
 from gridplan.plan.model import Plan, conform_typed
 from gridplan.plan.style import style_layer, write_styles
 
@@ -75,7 +76,8 @@ def write_plan(plan: Plan, path: str | Path, *, no_copy: bool = False, lang: str
     command
         Put into the run table as ``command``.
     force
-        Write over a GeoPackage that is no plan; its other layers stay.
+        Write over a GeoPackage that is no plan (its other layers stay), and over a plan
+        that somebody edited; else a new plan goes beside an edited one.
 
     Raises
     ------
@@ -107,12 +109,28 @@ def write_plan(plan: Plan, path: str | Path, *, no_copy: bool = False, lang: str
 
     same = plan.origin is not None and path.exists() and plan.origin.exists() and (
         plan.origin.samefile(path))
+    edited = plan.origin is None and not force and is_edited(path)
     written = replace_file(path, write, verify=lambda file: verify_gpkg(file, counts),
-                           no_copy=no_copy, since=plan.seen if same else "")
+                           no_copy=no_copy, since=plan.seen if same else "edited" * edited)
+    if edited and written.copied:
+        return dataclasses.replace(written, note=Finding(
+            "plan.edited", "warning", file=path.name, values={"copy": written.path.name}))
     if settled == "settled" and written.note is None:
         note = Finding("outputs.wal_settled", "repaired", file=path.name)
         return dataclasses.replace(written, note=note)
     return written
+
+
+def is_edited(path: str | Path) -> bool:
+    """Tell whether somebody changed the grids or units of a plan since gridplan wrote it."""
+    if not _is_gpkg(Path(path)):
+        return False
+    try:
+        plan = read_plan(path)
+    except InputError:
+        return False
+    return any(plan.run.get(f"digest:{name}", "") not in (
+        "", digest_layer(plan.layer(name), name)) for name in ("grids", "units"))
 
 
 def read_plan(path: str | Path) -> Plan:

@@ -4,8 +4,9 @@ It knows no geometry and no plan. One solver serves grids, communities and group
 their ranges only.
 """
 
-from gridplan.regions.cutting import cut_graph, warm_up
+from gridplan.regions.cutting import cut_graph, is_compiled, warm_up
 from gridplan.regions.graph import Cut, Graph, connected_components
 from gridplan.regions.proof import prove_infeasible
 
-__all__ = ["Cut", "Graph", "connected_components", "cut_graph", "prove_infeasible", "warm_up"]
+__all__ = ["Cut", "Graph", "connected_components", "cut_graph", "is_compiled",
+           "prove_infeasible", "warm_up"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from gridplan.regions.graph import (
     subgraph,
 )
 from gridplan.regions.kernels import seed_luck
+from gridplan.regions.mending import mend
 from gridplan.regions.proof import cover_exactly
 from gridplan.regions.rescue import rescue_cut
 from gridplan.regions.search import (
@@ -89,6 +91,12 @@ def cut_graph(graph: Graph, low: int, high: int, *, effort: EffortName = "normal
             labels = _least_bad(task, labels)
             status = "enumeration" if impossible else "unproven"
     return _cut_of(graph, labels, low, high, status, spent)
+
+
+def is_compiled() -> bool:
+    """Tell whether the kernels were compiled on this machine before, so that they load at once."""
+    cache = mend.stats.cache_path
+    return cache is not None and any(Path(cache).glob("mending.mend-*.nbi"))
 
 
 def warm_up() -> None:
