@@ -289,3 +289,16 @@ def test_a_wall_beside_the_road_leaves_no_strip_round_its_block() -> None:
     lived = units.frame[units.frame["households"] > 0]
     assert len(lived) == 4
     assert (lived.geometry.intersection(edge).length > 100).all()
+
+
+def test_buildings_that_run_into_each_other_stay_together_and_whole() -> None:
+    """A wing drawn over the road and into its main house: one unit holds both."""
+    main, wing = shapely.box(185, 90, 196, 110), shapely.box(194, 95, 215, 105)
+    study, count = make_study([*houses_in_rows(20, 20, 4, 4), main, wing], [5] * 16 + [9, 3],
+                              CROSS)
+    units = units_of(study, count)
+    assert_sound(study, count, units)
+    assert units.unit_of["b0016"] == units.unit_of["b0017"]
+    home = units.frame.loc[units.unit_of["b0017"]].geometry
+    for house in (main, wing):
+        assert home.intersection(house).area == pytest.approx(house.area, rel=0.03)

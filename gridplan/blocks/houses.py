@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from gridplan.blocks.noding import Geometries
 from gridplan.layers import Study
@@ -25,7 +27,8 @@ class Houses:
     """Buildings, row by row: outline, households, host and estate number (-1 for none).
 
     The *host* is the row of the building that one stands in or runs into,
-    itself when in none: guests go where their host goes.
+    itself when in none: guests go where their host goes, and its outline
+    takes in theirs.
     """
 
     outline: Geometries
@@ -59,32 +62,42 @@ def place_houses(study: Study, households: pd.Series) -> Houses:
     outline = shapely.make_valid(buildings.geometry.to_numpy())
     outline = np.where(shapely.area(outline) > 0, outline, shapely.buffer(outline, _DISC_M))
     count = households.loc[buildings.index].to_numpy(dtype=np.int64)
-    return Houses(outline, count, find_hosts(outline), number_estates(buildings, study))
+    host = find_hosts(outline)
+    return Houses(join_guests(outline, host), count, host, number_estates(buildings, study))
+
+
+def join_guests(outline: Geometries, host: Ints) -> Geometries:
+    """Return the outlines with that of every host grown by those of its guests."""
+    guest = np.flatnonzero(host != np.arange(len(host)))
+    order = guest[np.argsort(host[guest], kind="stable")]
+    hosts, starts = np.unique(host[order], return_index=True)
+    grown = outline.copy()
+    for k, rows in zip(hosts.tolist(), np.split(order, starts[1:]) if len(hosts) else [],
+                       strict=True):
+        grown[k] = shapely.union_all(outline[np.append(rows, k)])
+    return grown
 
 
 def find_hosts(outline: Geometries) -> Ints:
-    """Return for each building the row of the building it stands in, itself when in none.
+    """Return for each building the row of the largest one it hangs together with.
 
-    A building that shares more than a twentieth of its area with a larger one
-    follows it: no border could part the two without cutting one.
+    Two buildings hang together when they share more than a twentieth of the
+    smaller: no border could part them without cutting one.
 
     >>> find_hosts(np.array([shapely.box(0, 0, 9, 9), shapely.box(1, 1, 2, 2)])).tolist()
     [0, 0]
     """
-    host = np.arange(len(outline))
     area = shapely.area(outline)
-    small, large = shapely.STRtree(outline).query(outline, predicate="intersects")
-    ordered = (area[small] < area[large]) | ((area[small] == area[large]) & (small > large))
-    small, large = small[ordered], large[ordered]
-    shared = shapely.area(shapely.intersection(outline[small], outline[large]))
-    inside = shared > _OVERLAP * area[small]
-    small, large = small[inside], large[inside]
-    best = np.lexsort((large, -area[large], small))
-    first = best[np.unique(small[best], return_index=True)[1]]
-    host[small[first]] = large[first]
-    while (host[host] != host).any():
-        host = host[host]
-    return host
+    one, two = shapely.STRtree(outline).query(outline, predicate="intersects")
+    one, two = one[one < two], two[one < two]
+    shared = shapely.area(shapely.intersection(outline[one], outline[two]))
+    joined = shared > _OVERLAP * np.minimum(area[one], area[two])
+    links = coo_array((np.ones(int(joined.sum()), dtype=np.int8), (one[joined], two[joined])),
+                      shape=(len(outline), len(outline)))
+    group = connected_components(links, directed=False)[1]
+    order = np.lexsort((-area, group))
+    largest = order[np.unique(group[order], return_index=True)[1]]
+    return largest[group].astype(np.int64)
 
 
 def number_estates(buildings: gpd.GeoDataFrame, study: Study) -> Ints:

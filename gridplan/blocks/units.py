@@ -20,8 +20,8 @@ from gridplan.blocks.noding import (
 from gridplan.layers import Study, Units
 from gridplan.params import BlockParams
 
-# A building counts as cut when more than this share of it lies elsewhere.
-_CUT_SHARE = 0.02
+# A building counts as cut when more than this share, or area, of it lies elsewhere.
+_CUT_SHARE, _CUT_M2 = 0.02, 2.0
 # Lines are taken this far beyond the study area, so that they reach its border.
 _REACH_M = 50.0
 # A fence nearer than this to the edge of its block is left to the edge.
@@ -106,5 +106,6 @@ def _cut_buildings(land: Geometries, houses: Houses, outline: shapely.Geometry) 
     hosts = hosts.take(np.flatnonzero(np.bincount(house, minlength=len(hosts)) > 1))
     home = locate(hosts, land)
     inside = shapely.area(shapely.intersection(hosts.outline, land[home]))
-    cut = hosts.outline[inside < (1 - _CUT_SHARE) * shapely.area(hosts.outline)]
+    area = shapely.area(hosts.outline)
+    cut = hosts.outline[area - inside > np.minimum(_CUT_SHARE * area, _CUT_M2)]
     return line_parts(shapely.intersection(shapely.boundary(cut), outline))
