@@ -13,7 +13,7 @@ import pandas as pd
 
 from gridplan import __version__
 from gridplan.blocks import build_units
-from gridplan.errors import Findings, TallyRow
+from gridplan.errors import Finding, Findings, GridplanError, TallyRow
 from gridplan.households import Trust, estimate_households
 from gridplan.layers import COMMUNITY_KINDS, Study, conform
 from gridplan.params import Params, as_dict
@@ -65,9 +65,25 @@ def plan_city(study: Study, params: Params, findings: Findings, *, trust: Trust 
 def count_households(study: Study, params: Params, findings: Findings,
                      trust: Trust | None = None) -> gpd.GeoDataFrame:
     """Return the buildings with households, their low and high, and where they come from."""
-    counted = estimate_households(study.buildings, params.households, findings,
-                                  totals=study.totals, trust=trust)
+    try:
+        counted = estimate_households(study.buildings, params.households, findings,
+                                      totals=study.totals, trust=trust)
+    except GridplanError as error:
+        raise type(error)(*name_files(list(error.findings), study)) from error
+    finally:
+        findings.items[:] = name_files(findings.items, study)
+    if len(counted) and not counted["households"].sum():
+        findings.add("pipeline.no_households", "warning", layer="buildings", count=len(counted))
     return study.buildings.assign(**{c: counted[c] for c in counted.columns})
+
+
+def name_files(items: list[Finding], study: Study) -> list[Finding]:
+    """Return findings with the file named wherever one file alone gave their layer."""
+    given: dict[str, set[str]] = {}
+    for source in study.sources:
+        given.setdefault(source.layer, set()).add(source.name)
+    only = {layer: next(iter(names)) for layer, names in given.items() if len(names) == 1}
+    return [f if f.file else replace(f, file=only.get(f.layer, "")) for f in items]
 
 
 def assemble_plan(study: Study, partition: Partition, params: Params, findings: Findings, *,

@@ -120,7 +120,10 @@ def _intact_layers(base: sqlite3.Connection, path: Path) -> set[str]:
     known = {row[0] for row in base.execute("SELECT name FROM sqlite_master WHERE type='table'")}
     if "gpkg_contents" not in known:
         raise InputError(Finding("check.not_a_plan", file=path.name))
-    return {row[0] for row in base.execute("SELECT table_name FROM gpkg_contents")} & known
+    held = {row[0] for row in base.execute("SELECT table_name FROM gpkg_contents")} & known
+    if not held & {"grids", "units", "run"}:
+        raise InputError(Finding("check.not_a_plan", file=path.name))
+    return held
 
 
 def _column_faults(base: sqlite3.Connection, layer: Layer) -> list[Fault]:
