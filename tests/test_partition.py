@@ -297,3 +297,17 @@ def test_no_grid_comes_to_lie_round_empty_land() -> None:
     assert_sound(found)
     assert len(found.grids) == 1
     assert shapely.get_num_interior_rings(found.grids.geometry.iloc[0]) == 0
+
+
+def test_many_addresses_on_one_spot_are_one_grid_that_says_why() -> None:
+    """What was geocoded to its estate cannot be parted; it is over the range, not one building."""
+    spot = shapely.Point(50, 50)
+    study, count = make_study([*HOUSES, *[spot] * 30], [25] * 64 + [30] * 30, LATTICE)
+    found = divide(study, count)
+    held = found.buildings["unit_id"].iloc[64:]
+    assert held.nunique() == 1
+    over = found.grids.set_index("grid_id").loc[found.buildings["grid_id"].iloc[64]]
+    assert over["households"] >= 900
+    assert over["status"] in ("over", "unproven")
+    assert not over["reason"].startswith("building")
+    assert (found.grids["status"] == "ok").sum() == len(found.grids) - 1

@@ -73,7 +73,8 @@ def cut_community(units: Units, contacts: Contacts, members: Ints, limits: Range
     special = frame["special_id"].fillna("").to_numpy(dtype=object)[members]
     households = frame["households"].to_numpy()[members]
     estate = number_by_block(frame)[members]
-    over = frame["biggest"].to_numpy()[members] > limits.high
+    biggest = frame["biggest"].to_numpy()[members]
+    over = (biggest > limits.high) & (biggest == households)
     grids = _special_grids(members, special, near)
     grids += [Grid(members[k:k + 1], status="over", reason=Reason("building", {
         "households": int(frame["biggest"].iloc[members[k]]), "high": limits.high}))
