@@ -128,12 +128,12 @@ def test_a_special_place_is_a_special_grid_with_its_name() -> None:
     study, count = make_study(list(HOUSES), [25] * 64, LATTICE,
                               specials=[shapely.box(105, 105, 195, 195)])
     study.specials["name"] = "人民公园"
-    study.specials["kind"] = "park"
+    study.specials["kind"] = "industrial"
     found = divide(study, count)
     special = found.grids[found.grids["kind"] == "special"]
     assert special["status"].tolist() == ["special"]
     assert special["name"].tolist() == ["人民公园"]
-    assert special["reason"].tolist() == ["special-place: park “人民公园”"]
+    assert special["reason"].tolist() == ["special-place: industrial site “人民公园”"]
 
 
 def test_large_land_without_households_becomes_special() -> None:
@@ -219,6 +219,7 @@ def test_borders_add_up_to_the_shared_border_of_their_grids() -> None:
         assert rows["length_m"].sum() == pytest.approx(shared, rel=1e-6)
     assert found.borders["border_id"].is_unique
     assert not found.borders["inside_block"].any()
+    assert (found.borders["grid_a"] < found.borders["grid_b"]).all()
 
 
 def test_numbering_runs_in_rows_from_the_north_west() -> None:
@@ -311,3 +312,46 @@ def test_many_addresses_on_one_spot_are_one_grid_that_says_why() -> None:
     assert over["status"] in ("over", "unproven")
     assert not over["reason"].startswith("building")
     assert (found.grids["status"] == "ok").sum() == len(found.grids) - 1
+
+
+def test_borders_off_the_roads_are_not_counted_as_along_them() -> None:
+    houses = houses_in_rows(20, 20, 12, 8, 30)
+    study, count = make_study(list(houses), [10] * 96, [])
+    found = divide(study, count)
+    assert_sound(found)
+    share = found.figures.set_index(["name", "scope_id"])["value"]
+    assert share["road_share", "all"] == share["road_share", "inside_blocks"] == 0
+    assert found.borders["inside_block"].all()
+    assert (found.borders["road_class"] == "").all()
+
+
+def test_a_small_estate_is_whole_in_one_grid() -> None:
+    estate = shapely.box(5, 5, 195, 95)
+    study, count = make_study(list(HOUSES), [25] * 64, LATTICE, estates=[estate])
+    inside = [k for k, h in enumerate(HOUSES) if estate.contains(h)]
+    assert 100 <= count.iloc[inside].sum() < 300
+    for seed in range(4):
+        found = divide(study, count, Params(seed=seed))
+        by_block = found.buildings.iloc[inside].groupby(
+            [h.centroid.x > 100 for h in found.buildings.geometry.iloc[inside]])["grid_id"]
+        assert (by_block.nunique() == 1).all()
+
+
+def test_empty_land_that_holds_a_grid_together_stays_in_it() -> None:
+    """Two hamlets and the field between them are one grid: without the field it falls in two."""
+    wards = [shapely.box(0, 0, 1000, 100)]
+    roads = [("residential", [(x, -10), (x, 110)]) for x in (150, 850)]
+    houses = houses_in_rows(20, 20, 4, 2) + houses_in_rows(870, 20, 4, 2)
+    study, count = make_study(list(houses), [20] * 16, roads, wards)
+    found = divide(study, count)
+    assert_sound(found)
+    assert found.grids["status"].tolist() == ["ok"]
+
+
+def test_enclosed_land_without_households_joins_its_only_neighbour() -> None:
+    """A yard of two hectares behind a tower's land is no grid of its own."""
+    wards = [shapely.box(0, 0, 300, 200)]
+    roads = [("residential", [(200, 100), (200, 210)]), ("residential", [(-10, 100), (200, 100)])]
+    study, count = make_study([shapely.box(210, 20, 240, 50)], [620], roads, wards)
+    found = divide(study, count)
+    assert found.grids["households"].tolist() == [620]
