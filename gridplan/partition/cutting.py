@@ -170,8 +170,7 @@ def _adopt_scraps(grids: list[Grid], area: NDArray[np.float64],
     owner = np.full(len(area), -1, dtype=np.int64)
     for k, grid in enumerate(grids):
         owner[grid.members] = k
-    scraps = [k for k, g in enumerate(grids)
-              if g.status == "empty" and area[g.members].sum() < 5_000.0]
+    scraps = [k for k, g in enumerate(grids) if g.status == "empty"]
     known = (owner[contacts.a] >= 0) & (owner[contacts.b] >= 0)
     a, b, length = owner[contacts.a[known]], owner[contacts.b[known]], contacts.length_m[known]
     into: dict[int, int] = {}
