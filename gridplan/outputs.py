@@ -268,7 +268,7 @@ def _move(temp: Path, target: Path, verify: Verify | None, no_copy: bool, since:
             temp.replace(beside)
             note = Finding("outputs.copied", "warning", file=target.name,
                            values={"copy": beside.name})
-            _log.warning("%s is in use; written to %s", target.name, beside.name)
+            _log.warning("%s is kept as it is; written to %s", target.name, beside.name)
         final = target if free else beside
         for side in _SIDES if free else ():
             _remove(target.with_name(target.name + side))

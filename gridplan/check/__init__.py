@@ -27,7 +27,7 @@ from gridplan.check import (
 from gridplan.check.graph import positions, shared_segments, sum_pairs, touching
 from gridplan.check.inputs import check_inputs
 from gridplan.check.reading import PlanData, read_plan
-from gridplan.check.report import Accepted, Broken, CheckReport
+from gridplan.check.verdict import Accepted, Broken, CheckReport
 
 __all__ = ["Accepted", "Broken", "CheckReport", "check_plan"]
 

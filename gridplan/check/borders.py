@@ -24,7 +24,7 @@ from gridplan.check.graph import (
     sum_pairs,
 )
 from gridplan.check.reading import PlanData
-from gridplan.check.report import CheckReport
+from gridplan.check.verdict import CheckReport
 from gridplan.layers import ROAD_CLASS
 
 ON_LINE_M = 2.0

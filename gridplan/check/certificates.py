@@ -10,7 +10,7 @@ import numpy as np
 from gridplan.check.graph import Pairs
 from gridplan.check.reading import PlanData
 from gridplan.check.reasons import Ground, Part, prove_part
-from gridplan.check.report import CheckReport
+from gridplan.check.verdict import CheckReport
 
 _KINDS = ("count", "enumeration", "unproven")
 _CALLS_FOR = {"unproven": {"unproven"}, "over": {"over"}, "small": {"small", "under", "exclave"},

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gridplan.check.graph import Shapes
 from gridplan.check.reading import PlanData
-from gridplan.check.report import CheckReport
+from gridplan.check.verdict import CheckReport
 
 
 def check_codes(plan: PlanData, report: CheckReport) -> None:

@@ -10,7 +10,7 @@ import shapely
 from numpy.typing import NDArray
 
 from gridplan.check.reading import PlanData
-from gridplan.check.report import CheckReport
+from gridplan.check.verdict import CheckReport
 from gridplan.layers import LAYERS
 
 _FILLED = {

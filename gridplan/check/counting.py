@@ -10,7 +10,7 @@ import pandas as pd
 import shapely
 
 from gridplan.check.reading import PlanData
-from gridplan.check.report import CheckReport
+from gridplan.check.verdict import CheckReport
 
 _COUNTED = ("communities", "grids", "units", "buildings")
 _LINKS = {"units": "unit_id", "grids": "grid_id", "communities": "community_id"}

@@ -9,7 +9,7 @@ import shapely
 from gridplan.check.borders import GridBorders
 from gridplan.check.reading import PlanData
 from gridplan.check.reasons import Ground
-from gridplan.check.report import CheckReport
+from gridplan.check.verdict import CheckReport
 
 _RELATIVE = 0.005
 _ABSOLUTE = 0.01

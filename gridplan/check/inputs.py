@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gridplan.check.reading import PlanData
-from gridplan.check.report import CheckReport
+from gridplan.check.verdict import CheckReport
 from gridplan.errors import Finding, InputError
 
 

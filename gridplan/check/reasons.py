@@ -12,7 +12,7 @@ import shapely
 from gridplan.check.graph import Flags, Ints, Pairs, label_pieces, positions
 from gridplan.check.proofs import can_be_cut, fits_count
 from gridplan.check.reading import PlanData
-from gridplan.check.report import Accepted, CheckReport
+from gridplan.check.verdict import Accepted, CheckReport
 
 # Parts of at most this many units can be proven to have no division.
 PROOF_UNITS = 40

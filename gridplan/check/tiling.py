@@ -7,7 +7,7 @@ import shapely
 
 from gridplan.check.graph import Ints, Pairs, Shapes, label_pieces, positions
 from gridplan.check.reading import PlanData
-from gridplan.check.report import CheckReport
+from gridplan.check.verdict import CheckReport
 
 # What may be lost to rounding, in m² per community or grid.
 EXACT_M2 = 1e-3

@@ -10,7 +10,7 @@ import shapely
 from gridplan.check.contract import Ranges
 from gridplan.check.graph import positions
 from gridplan.check.reading import PlanData
-from gridplan.check.report import CheckReport
+from gridplan.check.verdict import CheckReport
 
 # A building is split when more than this share of it lies in other grids of its community.
 SPLIT_SHARE = 0.05
