@@ -11,11 +11,18 @@ from hypothesis import strategies as st
 from studies import CROSS, houses_in_rows, make_study
 
 from gridplan.blocks import build_units
+from gridplan.blocks.assembly import follow_lines
 from gridplan.blocks.cells import draw_cells, straighten
 from gridplan.blocks.houses import find_hosts, locate, place_houses
 from gridplan.blocks.merging import Atoms, join_atoms
-from gridplan.blocks.noding import build_faces, extend_dead_ends, match_segments, node_lines
-from gridplan.layers import Study, Units
+from gridplan.blocks.noding import (
+    Segments,
+    build_faces,
+    extend_dead_ends,
+    match_segments,
+    node_lines,
+)
+from gridplan.layers import Lines, Study, Units
 from gridplan.params import BlockParams
 
 
@@ -134,19 +141,6 @@ def test_a_building_stays_with_the_community_it_was_given() -> None:
     study.buildings.loc["b0016", "community_id"] = "c1"
     units = units_of(study, count)
     assert units.frame.loc[units.unit_of["b0016"], "community_id"] == "c1"
-
-
-def test_pieces_that_share_less_than_a_metre_are_not_one_unit() -> None:
-    """Two halves of a block joined through a gap of 0.6 m between two railways."""
-    rails = [("rail", shapely.LineString([(200, 0), (200, 199.7)])),
-             ("rail", shapely.LineString([(200, 200.3), (200, 400)])),
-             ("rail", shapely.LineString([(200, 199.7), (199.4, 200), (200, 200.3)])),
-             ("rail", shapely.LineString([(200, 199.7), (200.6, 200), (200, 200.3)]))]
-    study, count = make_study(houses_in_rows(20, 20, 4, 4) + houses_in_rows(240, 20, 4, 4),
-                              [5] * 32, [], barriers=rails)
-    units = units_of(study, count)
-    assert_sound(study, count, units)
-    assert len(units.frame) == 2
 
 
 def test_a_building_above_the_range_is_a_unit_of_its_own() -> None:
@@ -302,3 +296,15 @@ def test_buildings_that_run_into_each_other_stay_together_and_whole() -> None:
     home = units.frame.loc[units.unit_of["b0017"]].geometry
     for house in (main, wing):
         assert home.intersection(house).area == pytest.approx(house.area, rel=0.03)
+
+
+def test_a_border_that_only_crosses_a_road_does_not_follow_it() -> None:
+    touch = Segments(np.array([0, 0]), np.array([1, 1]), np.array([[0.0, 0.0], [0.0, 5.0]]),
+                     np.array([[100.0, 0.0], [0.0, 9.0]]))
+    roads = Lines(np.array([shapely.LineString([(50, -10), (50, 10)]),
+                            shapely.LineString([(0, -10), (0, 10)])]), np.array([3, 1]),
+                  np.array(["", ""], dtype=object),
+                  np.array(["secondary", "service"], dtype=object), np.array([True, False]))
+    line, rank = follow_lines(touch, roads)
+    assert line.tolist() == [-1, 1]
+    assert rank.tolist() == [0, 1]

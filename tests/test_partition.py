@@ -18,7 +18,8 @@ from gridplan.layers import Lines, Study
 from gridplan.params import BlockParams, Params, PartitionParams, Range
 from gridplan.partition import Partition, partition_units
 from gridplan.partition.bounds import describe_bounds, describe_contents, join_numbers
-from gridplan.partition.graph import add_up, components
+from gridplan.partition.estates import cut_whole_estates
+from gridplan.partition.graph import Contacts, add_up, components
 from gridplan.partition.numbering import code_grid, number_rows, write_numeral
 from gridplan.regions import Cut, Graph
 
@@ -303,7 +304,7 @@ def test_no_grid_comes_to_lie_round_empty_land() -> None:
 def test_many_addresses_on_one_spot_are_one_grid_that_says_why() -> None:
     """What was geocoded to its estate cannot be parted; it is over the range, not one building."""
     spot = shapely.Point(50, 50)
-    study, count = make_study([*HOUSES, *[spot] * 30], [25] * 64 + [30] * 30, LATTICE)
+    study, count = make_study([*HOUSES, *[spot] * 30], [25] * 64 + [620] + [30] * 29, LATTICE)
     found = divide(study, count)
     held = found.buildings["unit_id"].iloc[64:]
     assert held.nunique() == 1
@@ -325,16 +326,15 @@ def test_borders_off_the_roads_are_not_counted_as_along_them() -> None:
     assert (found.borders["road_class"] == "").all()
 
 
-def test_a_small_estate_is_whole_in_one_grid() -> None:
-    estate = shapely.box(5, 5, 195, 95)
-    study, count = make_study(list(HOUSES), [25] * 64, LATTICE, estates=[estate])
-    inside = [k for k, h in enumerate(HOUSES) if estate.contains(h)]
-    assert 100 <= count.iloc[inside].sum() < 300
-    for seed in range(4):
-        found = divide(study, count, Params(seed=seed))
-        by_block = found.buildings.iloc[inside].groupby(
-            [h.centroid.x > 100 for h in found.buildings.geometry.iloc[inside]])["grid_id"]
-        assert (by_block.nunique() == 1).all()
+def test_an_estate_that_fits_is_not_cut_for_a_cheaper_border() -> None:
+    """300 – [200 – 200] – 300: cutting the estate would cost 1 of border, keeping it 18."""
+    chain = Contacts(np.array([0, 1, 2]), np.array([1, 2, 3]), np.full(3, 9.0),
+                     np.array([9.0, 1.0, 9.0]), np.zeros(3, dtype=bool))
+    load, estate = np.array([300, 200, 200, 300]), np.array([-1, 5, 5, -1])
+    kept = cut_whole_estates(load, estate, chain, Range(), Params())
+    assert kept.labels.tolist() == [0, 1, 1, 2]
+    free = cut_whole_estates(load, np.full(4, -1), chain, Range(), Params())
+    assert free.labels.tolist() == [0, 0, 1, 1]
 
 
 def test_empty_land_that_holds_a_grid_together_stays_in_it() -> None:

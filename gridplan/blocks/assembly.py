@@ -87,7 +87,7 @@ def _label_faces(shape: Geometries, pieces: Geometries, blocks: Geometries, hous
     wet = barriers[barriers["kind"].isin(("river", "water"))].geometry.to_numpy()
     wet = wet[shapely.get_dimensions(wet) == 2]
     touch = match_segments(shape)
-    line, rank = _follow_lines(touch, lines)
+    line, rank = follow_lines(touch, lines)
     return Faces(shape, first_within(point, pieces), community, first_within(point, blocks),
                  np.append(large, -1)[first_within(point, specials[large])],
                  first_within(point, wet) >= 0, _find_homes(shape, houses, community, study),
@@ -110,7 +110,7 @@ def _find_homes(shape: Geometries, houses: Houses, community: Ints, study: Study
     return home
 
 
-def _follow_lines(touch: Segments, lines: Lines) -> tuple[Ints, Ints]:
+def follow_lines(touch: Segments, lines: Lines) -> tuple[Ints, Ints]:
     """Return for each piece of border the line it runs along (-1 none) and its class 0–4."""
     line = np.full(len(touch.left), -1, dtype=np.int64)
     rank = np.zeros(len(touch.left), dtype=np.int64)
