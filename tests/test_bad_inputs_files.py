@@ -25,7 +25,7 @@ from bad_inputs import (  # noqa: F401
     refused,
 )
 
-from gridplan.errors import Findings, InputError
+from gridplan.errors import Findings, InputError, UsageError
 from gridplan.params import Params
 from gridplan.read import clean_study, inspect_file, read_layers
 
@@ -355,10 +355,31 @@ def test_b31_missing_prj_and_how_to_mend_it(tmp_path):
     path = tmp_path / "homes.shp"
     homes().to_file(path)
     path.with_suffix(".prj").unlink()
-    assert "--crs" in refused(path)["read.no_crs"].mend()
+    fault = refused(path)["read.no_crs"]  # 500 000 m east: any zone could be meant
+    assert fault.mend().endswith("--crs EPSG:CODE")
+    assert "…" not in fault.mend("zh")
     assert read(path, crs=CRS)[0].crs == CRS
     assert read(path, crs={"buildings": CRS})[0].crs == CRS
-    assert "read.bad_crs" in refused(path, crs="EPSG:99")
+
+
+@pytest.mark.parametrize(("option", "key"), [
+    ({"crs": "EPSG:99"}, "read.bad_crs"), ({"crs": {"buildings": "x"}}, "read.bad_crs"),
+    ({"datum": "gcj"}, "read.bad_datum"), ({"datum": {"buildings": "gcj"}}, "read.bad_datum")])
+def test_word_that_names_no_crs_or_datum_is_misuse_and_no_fault_of_the_file(tmp_path, option, key):
+    path = tmp_path / "homes.gpkg"
+    homes().to_file(path)
+    with pytest.raises(UsageError) as caught:
+        read(path, **option)
+    assert [(f.key, f.file) for f in caught.value.findings] == [(key, "")]
+
+
+@pytest.mark.parametrize(("crs", "guess"), [(4326, "EPSG:4326"), (4527, "EPSG:4527")])
+def test_b31_missing_prj_is_guessed_from_the_size_of_the_numbers(tmp_path, crs, guess):
+    path = tmp_path / "homes.shp"
+    homes().to_crs(crs).to_file(path)
+    path.with_suffix(".prj").unlink()
+    for lang in ("en", "zh"):
+        assert f"--crs {guess}" in refused(path)["read.no_crs_guessed"].mend(lang)
 
 
 def test_geometry_that_gdal_cannot_read_is_named_by_its_row(tmp_path):

@@ -18,6 +18,8 @@ from gridplan.layers import Source
 from gridplan.params import Params, ReadParams
 from gridplan.read import clean_study, read_layers
 from gridplan.read.datum import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
+from gridplan.read.guess import guess_shift
+from gridplan.read.held import Held
 
 X, Y, CRS = 500_000.0, 3_580_000.0, "EPSG:4548"  # 117°E, 32.3°N
 SOURCES = [Source(f"{layer}.gpkg", layer, "0" * 64, 1)
@@ -360,6 +362,25 @@ def test_every_fault_of_every_layer_is_told_at_once():
     assert {"read.duplicate_ids", "read.wrong_kind"} <= set(faults)
 
 
+def test_b09_empty_building_hides_no_bow_tie_of_a_community():
+    bow_tie = Polygon([(400, 0), (800, 400), (800, 0), (400, 400)])
+    faults = refuse(buildings=buildings(*HOMES, Polygon(), ids=["b1", "b1", "b3"]),
+                    communities=communities(WEST, bow_tie))
+    assert {(f.key, f.layer) for f in faults.values()} == {
+        ("read.no_shape", "buildings"), ("read.duplicate_ids", "buildings"),
+        ("read.crosses_itself", "communities")}
+
+
+@pytest.mark.parametrize("drop_null", [False, True])
+def test_b09_layers_without_any_shape_are_named(drop_null):
+    nothing = layer(shapes=[None], community_id=["1"])
+    assert refuse(communities=nothing, drop_null=drop_null)["read.empty_layer"].layer == (
+        "communities")
+    faults = refuse(communities=nothing, buildings=layer(shapes=[None], building_id=["b1"]),
+                    roads=layer(shapes=[None]), drop_null=drop_null)
+    assert "read.empty_layer" in faults
+
+
 # coordinate systems -----------------------------------------------------------------------------
 
 def test_b31_missing_crs_stops_the_run():
@@ -452,6 +473,36 @@ def test_b33_shifted_boundaries_are_found():
     assert (found.layer, found.values["datum"]) == ("communities", "bd09")
 
 
+def small_town():
+    """Four communities of 4 × 4 equal blocks, with rows of slabs: much fits where it should not."""
+    at = np.arange(9) * 145.0
+    slabs = [box(a + 15 + 40 * i, c + 15 + 30 * j, a + 45 + 40 * i, c + 28 + 30 * j)
+             for a in at[:-1] for c in at[:-1] for i in range(3) for j in range(4)]
+    streets = [line for a in at for line in (LineString([(a, 0), (a, at[-1])]),
+                                             LineString([(0, a), (at[-1], a)]))]
+    return {"communities": communities(*fields_between(at[::4])), "buildings": buildings(*slabs),
+            "roads": layer(shapes=streets)}
+
+
+@pytest.mark.parametrize("datum", [wgs84_to_gcj02, wgs84_to_bd09], ids=["gcj02", "bd09"])
+@pytest.mark.parametrize("shifted", ["roads", "buildings", "communities"])
+def test_b33_shift_of_a_small_regular_town_is_told_once_and_by_its_name(shifted, datum):
+    raw = small_town()
+    moved = raw[shifted].to_crs(4326)
+    moved.geometry = shapely.transform(moved.geometry.array, datum)
+    findings = Findings()
+    held = {role: Held(role, frame.to_crs(CRS), f"{role}.gpkg", findings)
+            for role, frame in {**raw, shifted: moved}.items()}
+    guess_shift(held, pyproj.CRS(CRS), findings)
+    found = told(findings, "read.shifted", "warning")
+    assert (found.layer, found.values["datum"]) == (shifted, datum.__name__.split("_")[-1])
+
+
+def test_b33_small_regular_town_that_is_right_raises_no_hint():
+    _, findings = clean(**small_town())
+    assert "read.shifted" not in [f.key for f in findings.items]
+
+
 def test_b35_mixed_crs_come_together():
     study, findings = clean(buildings=buildings(*HOMES).to_crs(4326), roads=ROADS.to_crs(3857))
     assert {layer.crs for layer in (study.communities, study.buildings, study.roads)} == {study.crs}
@@ -540,6 +591,30 @@ def test_b39_prefix_of_another_zone_stops_the_run(tmp_path):
 def test_b27_polygon_across_the_antimeridian_is_named(tmp_path):
     path = written(tmp_path, [box(-179.9, 60, 179.9, 60.1)], 4326)
     assert "read.antimeridian" in read_faults({"buildings": path})
+
+
+@pytest.mark.parametrize("east", [180.006, 180.2])
+def test_b27_longitudes_beyond_180_name_the_antimeridian(tmp_path, east):
+    path = written(tmp_path, [box(179.98, -17, 179.99, -16.99), box(179.99, -17, east, -16.99)],
+                   4326)
+    fault = read_faults({"buildings": path})["read.beyond_180"]
+    assert fault.count == 1
+    assert "antimeridian" in fault.what()
+
+
+def test_b27_one_longitude_mistyped_is_not_the_antimeridian(tmp_path):
+    path = written(tmp_path, [box(117.0, 32.3, 117.01, 32.31), box(118.0, 32.3, 118.01, 32.31),
+                              box(181.0, 32.3, 181.01, 32.31)], 4326)
+    assert "read.out_of_area" in read_faults({"buildings": path})
+
+
+@pytest.mark.parametrize(("corner", "key", "word"), [
+    ((39_500_000, Y), "read.not_degrees_guessed", "--crs buildings=EPSG:4527"),
+    ((500_000, Y), "read.not_degrees", "--crs buildings=EPSG:CODE")])
+def test_b37_metres_said_to_be_degrees_and_a_guess_only_where_there_is_one(tmp_path, corner, key,
+                                                                          word):
+    path = written(tmp_path, [translate(HOMES[0], *corner)], 4326)
+    assert word in read_faults({"buildings": path})[key].mend()
 
 
 def test_b05_open_ring_is_closed_and_b06_two_points_are_refused(tmp_path):

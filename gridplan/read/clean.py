@@ -16,7 +16,7 @@ from gridplan.params import Params
 from gridplan.read import crs as crs_rules
 from gridplan.read import names
 from gridplan.read.coverage import fill_holes, fit_communities
-from gridplan.read.datum import DATUMS, to_wgs84
+from gridplan.read.datum import DATUMS, refuse_unknown, to_wgs84
 from gridplan.read.guess import guess_shift
 from gridplan.read.held import OUTSIDE, REJECTED, Held
 from gridplan.read.owners import assign_owners
@@ -27,6 +27,7 @@ _PREFIX = {"buildings": "b", "roads": "r", "barriers": "x", "estates": "e", "gat
 # Layers whose ids are only ours: a repeated one (segments of one street) is renamed, not refused.
 _RENAMED = frozenset(("roads", "barriers"))
 _CLIPPED = ("roads", "barriers", "estates", "gates", "entrances", "specials", "facilities")
+_NEEDED = ("communities", "outline", "buildings", "roads")
 _REACH_M = 250.0
 _RIVER_M = 5.0
 _ELSEWHERE_M = 10_000.0  # a wrong zone or swapped axes put a layer farther off than this
@@ -66,17 +67,22 @@ def clean_study(raw: Mapping[str, gpd.GeoDataFrame], sources: Sequence[Source], 
 
     Raises
     ------
+    UsageError
+        ``datum`` is a word that names none.
     InputError
         With every fault found.
     """
+    refuse_unknown(datum)
     held = _hold(raw, sources, findings, delineate)
     findings.stop_on_faults()
     _free_of_datum(held, raw, datum, findings)
     for role, layer in held.items():
         drop_missing(layer, drop_null or bool(raw[role].attrs.get("drop_null")))
+        if layer.frame.empty and role in _NEEDED:
+            findings.add("read.empty_layer", file=layer.file, layer=role)
     _reject_unfit(held)
     crs = _bring_together(held, findings)
-    findings.stop_on_faults()
+    # No stop yet: what is wrong with the shapes and ids of any layer is told in the same go.
     for layer in held.values():
         repair_shapes(layer)
     _name_rows(held)
@@ -119,7 +125,7 @@ def _hold(raw: Mapping[str, gpd.GeoDataFrame], sources: Sequence[Source], findin
         file = ", ".join(dict.fromkeys(files.get(role, ())))
         frame = raw[role]
         if frame.crs is None:
-            findings.add("read.no_crs", file=file, layer=role, guess="EPSG:…")
+            findings.add("read.no_crs", file=file, layer=role)
         elif frame.empty and role in wanted:
             findings.add("read.empty_layer", file=file, layer=role)
         elif not frame.empty:
@@ -170,7 +176,10 @@ def _reject_passable(barriers: Held) -> None:
 
 def _bring_together(held: dict[str, Held], findings: Findings) -> pyproj.CRS:
     """Reproject all layers into the one metric CRS of the run; tell which lie elsewhere."""
-    area = next(held[r] for r in ("communities", "outline", "buildings") if r in held)
+    area = next((held[r] for r in _NEEDED if r in held and not held[r].frame.empty), None)
+    if area is None:  # nothing lies anywhere: no CRS can be settled
+        findings.stop_on_faults()
+        raise AssertionError("an empty layer is a fault")
     crs = crs_rules.choose_crs({r: layer.frame for r, layer in held.items()}, area.frame)
     moved: dict[tuple[str, str], list[Held]] = {}
     for layer in held.values():

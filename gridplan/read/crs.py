@@ -11,12 +11,13 @@ import numpy as np
 import pyproj
 import shapely
 
-from gridplan.errors import Findings, first_ids
+from gridplan.errors import Findings, UsageError, first_ids
 from gridplan.read.vector import RawTable
 
 _AREA_PAD_DEG = 10.0
 _SCALE_ERROR = 0.003  # a CRS that stretches more than this at the place is not a metric one
 _FALSE_EASTING = 500_000.0
+_ABOUT_180_DEG = 10.0
 
 # China's mainland, Hainan and Taiwan with about 100 km of margin, lon/lat, drawn by eye: it only
 # decides which zone system and which datum guess apply.
@@ -28,6 +29,19 @@ CHINA = shapely.Polygon([
     (127.5, 50.8), (122.0, 54.0), (119.0, 53.5), (115.5, 48.5), (111.5, 44.5), (105.0, 41.2),
     (96.5, 43.2), (91.5, 45.8), (90.0, 48.5), (87.0, 49.7), (84.5, 47.7), (82.0, 46.0),
     (79.5, 43.0), (76.0, 41.2)])
+
+
+def refuse_unknown(given: Mapping[str, Any] | Any) -> None:
+    """Raise UsageError where a CRS given for all layers, or for one, is none that PROJ knows."""
+    wrong = Findings()
+    words = given if isinstance(given, Mapping) else {"": given}
+    for role, word in words.items():
+        try:
+            if word is not None:
+                pyproj.CRS.from_user_input(word)
+        except pyproj.exceptions.CRSError:
+            wrong.add("read.bad_crs", layer=role, field="--crs", crs=str(word))
+    wrong.stop_on_faults(UsageError)
 
 
 def settle_crs(raw: RawTable, given: Any, overrides: bool, role: str, file: str,
@@ -46,7 +60,11 @@ def settle_crs(raw: RawTable, given: Any, overrides: bool, role: str, file: str,
         return crs
     bounds = bounds[np.isfinite(bounds).all(axis=1)]
     if crs is None:
-        findings.add("read.no_crs", file=file, layer=role, guess=guess_crs(bounds) or "EPSG:…")
+        guess = guess_crs(bounds)
+        if guess:
+            findings.add("read.no_crs_guessed", file=file, layer=role, guess=guess)
+        else:
+            findings.add("read.no_crs", file=file, layer=role)
         return None
     if len(bounds) == 0:
         return crs
@@ -111,8 +129,9 @@ def _undo_zone_prefix(raw: RawTable, crs: pyproj.CRS, bounds: np.ndarray, role: 
         return
     zone = max(have, wants)
     if round(meridian) not in (3 * zone if zone >= 25 else 6 * zone - 3,):
+        prefixed = bounds + ([zone * 1e6, 0.0, zone * 1e6, 0.0] if have == 0 else 0.0)
         findings.add("read.wrong_zone", file=file, layer=role, zone=zone, meridian=f"{meridian:g}",
-                     guess=guess_crs(bounds) or "EPSG:…")
+                     guess=guess_crs(prefixed) or "EPSG:CODE")
         return
     move = np.array([(wants - have) * 1e6, 0.0])
     raw.geometry = shapely.transform(raw.geometry, lambda xy: xy + move)
@@ -134,13 +153,16 @@ def _test_extent(raw: RawTable, crs: pyproj.CRS, role: str, file: str, findings:
                 findings.add("read.antimeridian", file=file, layer=role, count=int(wide.sum()),
                              row=first_ids(raw.rows[wide]))
             return
+        if _about_180(known):
+            findings.add("read.beyond_180", file=file, layer=role, extent=extent,
+                         count=int(outside.sum()), row=first_ids(raw.rows[outside]))
+            return
         swapped = (np.abs(known[:, [1, 3]]) <= 180.0).all() and (
             np.abs(known[:, [0, 2]]) <= 90.0).all()
         if swapped:
             findings.add("read.swapped", file=file, layer=role, extent=extent)
         elif outside.sum() > held.sum() / 2:
-            findings.add("read.not_degrees", file=file, layer=role, extent=extent, crs=label(crs),
-                         guess=guess_crs(known) or "EPSG:…")
+            _tell_no_degrees(known, extent, crs, role, file, findings)
         else:
             _tell_outside(raw, outside, crs, role, file, findings)
         return
@@ -150,6 +172,23 @@ def _test_extent(raw: RawTable, crs: pyproj.CRS, role: str, file: str, findings:
     outside = _far_from_area(bounds, crs)
     if outside.any():
         _tell_outside(raw, outside, crs, role, file, findings)
+
+
+def _about_180(bounds: np.ndarray) -> bool:
+    """Tell whether all bounds lie about the antimeridian: degrees that run on past ±180."""
+    lon = np.abs(bounds[:, [0, 2]])
+    return bool(((lon > 180.0 - _ABOUT_180_DEG) & (lon < 180.0 + _ABOUT_180_DEG)).all()
+                and (np.abs(bounds[:, [1, 3]]) <= 90.0).all())
+
+
+def _tell_no_degrees(known: np.ndarray, extent: str, crs: pyproj.CRS, role: str, file: str,
+                     findings: Findings) -> None:
+    guess = guess_crs(known)
+    if guess:
+        findings.add("read.not_degrees_guessed", file=file, layer=role, extent=extent,
+                     crs=label(crs), guess=guess)
+    else:
+        findings.add("read.not_degrees", file=file, layer=role, extent=extent, crs=label(crs))
 
 
 def _tell_outside(raw: RawTable, outside: np.ndarray, crs: pyproj.CRS, role: str, file: str,

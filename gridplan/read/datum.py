@@ -7,13 +7,15 @@ form and is found by iteration. BD-09 is a further spiral of about 0.0065°.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import geopandas as gpd
 import numpy as np
 import pyproj
 import shapely
+
+from gridplan.errors import Findings, UsageError
 
 Datum = Literal["wgs84", "gcj02", "bd09"]
 DATUMS: tuple[Datum, ...] = ("wgs84", "gcj02", "bd09")
@@ -22,6 +24,16 @@ _ECCENTRICITY2 = 0.00669342162296594323
 _SPIRAL = np.pi * 3000.0 / 180.0
 _ROUNDS = 10  # each round of the way back shrinks the error about a thousandfold
 _Points = np.ndarray
+
+
+def refuse_unknown(given: Mapping[str, str] | str | None) -> None:
+    """Raise UsageError where a datum given for all layers, or for one, is none of ``DATUMS``."""
+    wrong = Findings()
+    words = given if isinstance(given, Mapping) else {"": given}
+    for role, word in words.items():
+        if word and word not in DATUMS:
+            wrong.add("read.bad_datum", layer=role, field="--datum", datum=word)
+    wrong.stop_on_faults(UsageError)
 
 
 def to_wgs84(frame: gpd.GeoDataFrame, datum: str) -> gpd.GeoDataFrame:

@@ -18,7 +18,7 @@ from gridplan.errors import Findings, first_ids
 from gridplan.layers import INPUTS, Kind, Source, typed
 from gridplan.read import crs as crs_rules
 from gridplan.read import door, names, values
-from gridplan.read.datum import to_wgs84
+from gridplan.read.datum import refuse_unknown, to_wgs84
 from gridplan.read.door import Refused
 from gridplan.read.table import read_table
 from gridplan.read.vector import RawTable, read_vector
@@ -100,9 +100,13 @@ def read_layers(files: Mapping[str, str | Path], *, columns: Mapping[str, str] |
 
     Raises
     ------
+    UsageError
+        ``crs`` or ``datum`` is a word that names none.
     InputError
         With every fault of every file.
     """
+    crs_rules.refuse_unknown(crs)
+    refuse_unknown(datum)
     options = Options(columns or {}, layer, crs, allow_remote, drop_columns)
     frames: dict[str, gpd.GeoDataFrame] = {}
     barriers: list[gpd.GeoDataFrame] = []
