@@ -355,3 +355,16 @@ def test_enclosed_land_without_households_joins_its_only_neighbour() -> None:
     study, count = make_study([shapely.box(210, 20, 240, 50)], [620], roads, wards)
     found = divide(study, count)
     assert found.grids["households"].tolist() == [620]
+
+
+def test_a_special_place_does_not_take_in_more_land_than_itself() -> None:
+    """A park of a hectare between the town and three hectares of fields behind it."""
+    wards = [shapely.box(0, 0, 700, 100)]
+    roads = [("residential", [(x, -10), (x, 110)]) for x in (300, 400)]
+    study, count = make_study(houses_in_rows(20, 20, 8, 2), [25] * 16, roads, wards,
+                              specials=[shapely.box(300, 0, 400, 100)])
+    found = divide(study, count)
+    assert_sound(found)
+    park = found.grids[found.grids["reason"].str.startswith("special-place")]
+    assert park["area_m2"].tolist() == pytest.approx([10_000])
+    assert set(found.grids["status"]) == {"ok", "special", "empty"}

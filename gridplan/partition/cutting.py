@@ -165,7 +165,8 @@ def _adopt_scraps(grids: list[Grid], area: NDArray[np.float64],
                   contacts: Contacts) -> list[Grid]:
     """Give parts without households that are small, or touch one grid alone, to a neighbour.
 
-    Of several neighbours the one with the longest border takes it.
+    Of several neighbours the one with the longest border takes it. A special
+    place takes in less than half of its own area, so that it stays what it is named for.
     """
     owner = np.full(len(area), -1, dtype=np.int64)
     for k, grid in enumerate(grids):
@@ -174,14 +175,18 @@ def _adopt_scraps(grids: list[Grid], area: NDArray[np.float64],
     known = (owner[contacts.a] >= 0) & (owner[contacts.b] >= 0)
     a, b, length = owner[contacts.a[known]], owner[contacts.b[known]], contacts.length_m[known]
     into: dict[int, int] = {}
+    room = {k: float(area[g.members].sum()) / 2 for k, g in enumerate(grids) if g.kind == "special"}
     for k in scraps:
+        size = float(area[grids[k].members].sum())
         share: dict[int, float] = {}
         for x, y, m in ((a, b, length), (b, a, length)):
             for other, metres in zip(y[x == k].tolist(), m[x == k].tolist(), strict=True):
-                if other != k and other not in scraps:
+                if other != k and other not in scraps and size < room.get(other, np.inf):
                     share[other] = share.get(other, 0.0) + metres
-        if share and (len(share) == 1 or area[grids[k].members].sum() < _SCRAP_M2):
-            into[k] = max(share, key=lambda o: (grids[o].kind == "special", share[o], -o))
+        if share and (len(share) == 1 or size < _SCRAP_M2):
+            to = max(share, key=lambda o: (grids[o].kind == "special", share[o], -o))
+            into[k] = to
+            room[to] = room.get(to, np.inf) - size
     extra: dict[int, list[Ints]] = {}
     for k, to in into.items():
         extra.setdefault(to, []).append(grids[k].members)
