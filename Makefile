@@ -30,6 +30,7 @@ real: $(VENV)/dev.stamp  ## the tests on real cities that lie beside the reposit
 	    -o addopts="--strict-markers --strict-config -p no:cacheprovider --import-mode=importlib"
 
 bench: $(VENV)/run.stamp  ## one benchmark; BENCH="partition UNITS.parquet --seeds 20" picks another
+	@[ -d benchmarks ] || { echo "there are no benchmarks yet"; exit 1; }
 	$(BIN)/python -m benchmarks.$(BENCH)
 
 wheels:  ## ask the package index whether every platform has a wheel of every pin (needs uv)

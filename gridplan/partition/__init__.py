@@ -139,7 +139,7 @@ def _describe(study: Study, units: Units, buildings: gpd.GeoDataFrame, grids: gp
     names = pd.Series([known.get(e, "") for e in buildings["estate_id"].fillna("")], dtype=object)
     contents = describe_contents(pd.Series(grid_row), names, buildings["number"].fillna(""), lang)
     grids["contents"] = contents.reindex(range(len(grids)), fill_value="").to_numpy()
-    towns = _draw_communities(study, grids, kinds, certificates, lang)
+    towns = _draw_communities(study, grids, kinds, certificates)
     figures = city_figures(grids, borders, len(towns), buildings)
     placed = buildings.assign(
         building_id=buildings.index.to_numpy(),
@@ -174,7 +174,7 @@ def _share_by_grid(borders: gpd.GeoDataFrame, codes: NDArray[np.object_]) -> pd.
 
 
 def _draw_communities(study: Study, grids: gpd.GeoDataFrame, kinds: dict[str, str],
-                      certificates: dict[str, str], lang: str) -> gpd.GeoDataFrame:
+                      certificates: dict[str, str]) -> gpd.GeoDataFrame:
     shape = grids.geometry.to_numpy()
     owner = grids["community_id"].to_numpy(dtype=object)
     ids = sorted(set(owner))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from gridplan.i18n import translate
-from gridplan.layers import Study, Units
+from gridplan.layers import Study, Units, one_polygon
 from gridplan.params import Range
 from gridplan.partition.cutting import Grid, Reason
 from gridplan.partition.numbering import code_grid, name_grid, number_rows
@@ -29,8 +29,8 @@ def draw_grids(grids: list[Grid], community: list[str], units: Units, study: Stu
     Grids are numbered community by community; rows come in the order of their codes.
     """
     polygon = units.frame.geometry.to_numpy()
-    shapes = np.array([_one(shapely.coverage_union_all(polygon[g.members])) for g in grids],
-                      dtype=object)
+    shapes = np.array([one_polygon(shapely.coverage_union_all(polygon[g.members]))
+                       for g in grids], dtype=object)
     owner = np.array(community, dtype=object)
     seq = np.zeros(len(grids), dtype=np.int64)
     for name in pd.unique(owner):
@@ -53,11 +53,6 @@ def draw_grids(grids: list[Grid], community: list[str], units: Units, study: Stu
     for place, k in enumerate(order):
         row[grids[k].members] = place
     return frame, row
-
-
-def _one(shape: shapely.Geometry) -> shapely.Geometry:
-    parts = shapely.get_parts(shape)
-    return parts[0] if len(parts) == 1 else shape
 
 
 def _name(grid: Grid, seq: int, specials: gpd.GeoDataFrame, lang: str) -> str:

@@ -59,7 +59,7 @@ class Plan:
         unknown = sorted(set(self.layers) - set(LAYERS))
         if unknown:
             raise ValueError(f"not layers of the contract: {', '.join(unknown)}")
-        ordered = {n: conform_typed(n, self.layers[n]) for n in LAYERS if n in self.layers}
+        ordered = {n: conform(n, self.layers[n]) for n in LAYERS if n in self.layers}
         object.__setattr__(self, "layers", ordered)
 
     @property
@@ -112,13 +112,6 @@ class Plan:
         """Return the plan with rows of the run table put in or replaced."""
         rows = {**self.run, **{key: str(value) for key, value in values.items()}}
         return self.with_layers(run=pd.DataFrame({"key": list(rows), "value": list(rows.values())}))
-
-
-def conform_typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Conform a frame to the contract; a user's own columns keep their types as well."""
-    out = conform(name, frame)
-    own = [c for c in out.columns if c not in LAYERS[name].names and c != "geometry"]
-    return out.assign(**{c: frame[c].array for c in own}) if own else out
 
 
 def tally_frame(findings: Findings) -> pd.DataFrame:

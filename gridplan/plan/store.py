@@ -18,7 +18,7 @@ import pyogrio
 import shapely
 
 from gridplan.errors import Finding, Findings, InputError, first_ids
-from gridplan.layers import LAYERS, Layer
+from gridplan.layers import LAYERS, Layer, conform
 from gridplan.outputs import (
     Written,
     check_target,
@@ -29,7 +29,7 @@ from gridplan.outputs import (
 )
 from gridplan.plan.carry import carry_columns, copy_tables, own_tables, read_frame, table_names
 from gridplan.plan.digest import digest_layer
-from gridplan.plan.model import Plan, conform_typed
+from gridplan.plan.model import Plan
 from gridplan.plan.style import style_layer, write_styles
 
 _ALWAYS = ("figures", "tally", "run")
@@ -350,7 +350,7 @@ def _read_layer(path: Path, layer: Layer, findings: Findings) -> pd.DataFrame | 
         bad.append("geometry")
     if bad or not _check_values(frame, layer, path.name, findings):
         return None
-    checked = conform_typed(layer.name, frame)
+    checked = conform(layer.name, frame)
     _check_keys(checked, layer, path.name, findings)
     if layer.geometry:
         _check_geometry(checked, layer, path.name, findings)
