@@ -91,6 +91,27 @@ class BlockParams:
 
 
 @dataclass(frozen=True)
+class Objective:
+    """What a cut costs: a weighted sum of terms, each reported in the figures.
+
+    ``border`` is per metre of border times the factor of its class, ``shape`` per metre of border
+    whatever it follows, ``balance`` per household between a grid and the middle of its range, and
+    ``risk`` what a grid that is sure to leave the range costs, in weighted metres. With ``apart``
+    no grid straddles a major line where both sides can be cut alone.
+    """
+
+    border: float = 1.0
+    shape: float = 0.0
+    balance: float = 0.0
+    risk: float = 0.0
+    apart: bool = True
+
+    def __post_init__(self) -> None:
+        _check(self, border=self.border > 0, shape=self.shape >= 0, balance=self.balance >= 0,
+               risk=self.risk >= 0)
+
+
+@dataclass(frozen=True)
 class PartitionParams:
     """What a good grid is, and how hard to look for it."""
 
@@ -98,6 +119,8 @@ class PartitionParams:
     old: Range = field(default_factory=Range)
     rural: Range = field(default_factory=Range)
     community: Range = field(default_factory=lambda: Range(1500, 5000))
+    group: Range = field(default_factory=lambda: Range(80, 150))
+    objective: Objective = field(default_factory=Objective)
     border_factors: tuple[float, float, float, float, float] = (10.0, 3.0, 2.0, 1.0, 0.5)
     effort: Effort = "normal"
 
@@ -255,6 +278,8 @@ def _describe(params: object, table: str, lines: list[str], lang: str) -> None:
 def _toml(value: object) -> str:
     if isinstance(value, str):
         return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(v) for v in value) + "]"
     return str(value)
