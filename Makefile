@@ -2,13 +2,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
-BENCH ?= city --buildings 20000
+BENCH ?= speed --units 10000 100000
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types tests real bench wheels lock clean
+.PHONY: help demo test lint types tests real bench peers wheels lock clean
 
 help:  ## list these words
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,8 +30,10 @@ real: $(VENV)/dev.stamp  ## the tests on real cities that lie beside the reposit
 	    -o addopts="--strict-markers --strict-config -p no:cacheprovider --import-mode=importlib"
 
 bench: $(VENV)/run.stamp  ## one benchmark; BENCH="partition UNITS.parquet --seeds 20" picks another
-	@[ -d benchmarks ] || { echo "there are no benchmarks yet"; exit 1; }
 	$(BIN)/python -m benchmarks.$(BENCH)
+
+peers: $(VENV)/run.stamp  ## install the programs that benchmarks run beside ours with --peers
+	$(PIP) install --require-hashes -r requirements-bench.lock
 
 wheels:  ## ask the package index whether every platform has a wheel of every pin (needs uv)
 	@for platform in x86_64-pc-windows-msvc aarch64-apple-darwin \
@@ -51,6 +53,9 @@ lock:  ## pin all versions anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
 	    --no-header --no-emit-index-url --no-emit-find-links \
 	    pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
+	    --no-header --no-emit-index-url --no-emit-find-links \
+	    pyproject.toml --extra bench -c requirements.lock -o requirements-bench.lock
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

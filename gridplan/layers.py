@@ -19,6 +19,8 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from gridplan.i18n import translate
+
 Kind = Literal["text", "int", "float", "bool"]
 Geometry = Literal["Polygon", "MultiPolygon", "LineString", "Point", "Unknown", ""]
 
@@ -78,6 +80,8 @@ LAYERS: dict[str, Layer] = {layer.name: layer for layer in (
     _layer("communities", "MultiPolygon",
            "community_id subdistrict_id name kind households:i population:i grids:i status reason "
            f"{_SCORES} bound:f gap:f certificate", kind=COMMUNITY_KINDS, status=COMMUNITY_STATUS),
+    _layer("mergers", "MultiPolygon",
+           "former_id community_id subdistrict_id name kind households:i kept:b"),
     _layer("grids", "Polygon",
            "grid_id community_id part:i seq:i name kind households:i households_low:i "
            "households_high:i p_in_range:f population:i newcomers:i rented:i buildings:i area_m2:f "
@@ -97,6 +101,8 @@ LAYERS: dict[str, Layer] = {layer.name: layer for layer in (
     _layer("gates", "Point", "gate_id estate_id foot:b car:b"),
     _layer("entrances", "Point", "entrance_id building_id"),
     _layer("specials", "MultiPolygon", "special_id kind name"),
+    _layer("must_links", "Unknown", "must_link_id name source status reason",
+           status=("held", "apart", "idle")),
     _layer("roads", "LineString",
            "road_id name road_class structure level:i public:b inner:b one_way foot:b bike:b "
            "ebike:b car:b maxspeed_kmh:f length_m:f", structure=STRUCTURES),
@@ -118,12 +124,13 @@ _INPUT_SPECS = {
     "roads": "road_id name road_class structure level:i public:b inner:b one_way foot:b bike:b "
              "ebike:b car:b maxspeed_kmh:f length_m:f service",
     "facilities": "facility_id name categories level capacity:f area_m2:f source",
+    "must_links": "must_link_id name source",
 }
 INPUTS: dict[str, Layer] = {
     name: (_layer(name, LAYERS[name].geometry, _INPUT_SPECS[name])
            if name in _INPUT_SPECS else LAYERS[name])
     for name in ("communities", "buildings", "roads", "barriers", "estates", "gates", "entrances",
-                 "specials", "facilities")}
+                 "specials", "must_links", "facilities")}
 
 # Border class of a line: 0 none, 1 minor, 2 tertiary, 3 secondary, 4 primary and above.
 _MAJOR = {"motorway": 4, "trunk": 4, "primary": 4, "secondary": 3, "tertiary": 2}
@@ -138,6 +145,8 @@ CUTTING_ROADS = frozenset((*_MAJOR, *(f"{k}_link" for k in _MAJOR), "unclassifie
                            "living_street", "unknown"))
 INNER_ROADS = frozenset(("pedestrian", "service", "footway", "path", "steps", "track", "cycleway"))
 UNCUTTING_SERVICE = frozenset(("parking_aisle", "driveway"))
+
+_DIGITS = "零一二三四五六七八九"
 
 
 @dataclass(frozen=True)
@@ -170,6 +179,7 @@ class Study:
     gates: gpd.GeoDataFrame | None = None
     entrances: gpd.GeoDataFrame | None = None
     specials: gpd.GeoDataFrame | None = None
+    must_links: gpd.GeoDataFrame | None = None
     facilities: gpd.GeoDataFrame | None = None
     totals: pd.Series | None = None
     sources: tuple[Source, ...] = ()
@@ -275,6 +285,36 @@ def name_units(shape: NDArray[np.object_], at: NDArray[np.int64],
         if seen[name]:
             names[k] = f"{name}-{seen[name]}"
     return np.array(names, dtype=object)
+
+
+def code_grid(community_id: str, seq: int) -> str:
+    """Return the grid code: 12 digits + 3, else the community's id, a dash and 3 digits.
+
+    >>> code_grid("110105001002", 7), code_grid("C001", 12), code_grid("C001", 1000)
+    ('110105001002007', 'C001-012', 'C001-1000')
+    """
+    plain = len(community_id) == 12 and community_id.isascii() and community_id.isdigit()
+    return f"{community_id}{'' if plain else '-'}{seq:03d}"
+
+
+def name_grid(seq: int, lang: str) -> str:
+    """Return the default name of a grid: 第一网格, Grid 1."""
+    return translate("partition.grid_name", lang, number=seq, numeral=write_numeral(seq))
+
+
+def write_numeral(number: int) -> str:
+    """Write a number up to 9,999 in Chinese.
+
+    >>> [write_numeral(n) for n in (1, 10, 12, 20, 105, 110, 1001)]
+    ['一', '十', '十二', '二十', '一百零五', '一百一十', '一千零一']
+    """
+    text, gap = "", False
+    for value, word in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        digit = number // value % 10
+        if digit:
+            text += ("零" if gap and text else "") + _DIGITS[digit] + word
+        gap = not digit
+    return text.removeprefix("一") if text.startswith("一十") else text
 
 
 def empty_input(name: str, crs: Any) -> gpd.GeoDataFrame:

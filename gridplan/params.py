@@ -112,6 +112,20 @@ class Objective:
 
 
 @dataclass(frozen=True)
+class Inner:
+    """What a border inside an estate costs, as a multiple of the cost of its line.
+
+    ``phase`` holds between two phases, ``run`` between buildings whose numbers run on.
+    """
+
+    phase: float = 0.5
+    run: float = 2.0
+
+    def __post_init__(self) -> None:
+        _check(self, phase=0 < self.phase <= 1, run=self.run >= 1)
+
+
+@dataclass(frozen=True)
 class PartitionParams:
     """What a good grid is, and how hard to look for it."""
 
@@ -121,6 +135,8 @@ class PartitionParams:
     community: Range = field(default_factory=lambda: Range(1500, 5000))
     group: Range = field(default_factory=lambda: Range(80, 150))
     objective: Objective = field(default_factory=Objective)
+    inner: Inner = field(default_factory=Inner)
+    groups: bool = True
     border_factors: tuple[float, float, float, float, float] = (10.0, 3.0, 2.0, 1.0, 0.5)
     effort: Effort = "normal"
 

@@ -27,7 +27,8 @@ STAGES = {"households": 0.05, "units": 0.6, "partition": 0.3, "plan": 0.05}
 
 def plan_city(study: Study, params: Params, findings: Findings, *, trust: Trust | None = None,
               lang: str = "en", command: str = "gridplan partition",
-              progress: Progress | None = None) -> Plan:
+              progress: Progress | None = None,
+              locked: gpd.GeoDataFrame | None = None) -> Plan:
     """Make a plan: estimate households, cut blocks and units, divide communities into grids.
 
     Parameters
@@ -38,6 +39,8 @@ def plan_city(study: Study, params: Params, findings: Findings, *, trust: Trust 
         Which side wins where community totals and buildings disagree.
     progress
         Called with a stage's name and the share of it that is done.
+    locked
+        Grids of an earlier plan that must come out as they are.
 
     Returns
     -------
@@ -56,7 +59,8 @@ def plan_city(study: Study, params: Params, findings: Findings, *, trust: Trust 
         units = build_units(study, buildings["households"], params.blocks)
     with clock.stage("partition"):
         partition = partition_units(study, units, buildings, params, lang=lang,
-                                    progress=clock.report)
+                                    progress=clock.report, locked=locked, findings=findings)
+    findings.items[:] = name_files(findings.items, study)
     with clock.stage("plan"):
         plan = assemble_plan(study, partition, params, findings, lang=lang, command=command)
     return replace(plan, stages=tuple(clock.times))
@@ -92,11 +96,15 @@ def assemble_plan(study: Study, partition: Partition, params: Params, findings: 
     layers: dict[str, pd.DataFrame] = {
         name: getattr(partition, name)
         for name in ("communities", "grids", "units", "borders", "buildings")}
+    if partition.groups is not None:
+        layers["groups"] = partition.groups
     for name in ("estates", "gates", "entrances", "specials", "roads", "barriers", "facilities"):
         frame = study.layer(name)
         named = frame.reset_index()
         layers[name] = conform(name, named.drop(columns=[c for c in ("service", "living_m2")
                                                          if c in named.columns]))
+    if partition.must_links is not None:
+        layers["must_links"] = partition.must_links
     held, given = int(partition.grids["households"].sum()), int(
         partition.buildings["households"].sum())
     rows = len(partition.buildings)
@@ -105,7 +113,7 @@ def assemble_plan(study: Study, partition: Partition, params: Params, findings: 
     layers["figures"] = conform("figures", partition.figures)
     layers["tally"] = tally_frame(findings)
     record = record_run(study, params, lang=lang, command=command)
-    for name in ("buildings", "units", "grids"):
+    for name in (n for n in ("buildings", "units", "grids", "groups") if n in layers):
         record[f"digest:{name}"] = digest_layer(layers[name], name)
     layers["run"] = conform("run", pd.DataFrame(
         {"key": list(record), "value": list(record.values())}))

@@ -672,3 +672,139 @@ def test_city_of_7000_grids_and_50000_buildings_stays_small_and_quick(
         labels = opened.labels()
         assert not any(overlap(a, b) for a, b in itertools.combinations(labels, 2))
         assert opened.complaints == []
+
+
+# The scorecard
+
+
+def with_scores(layers: dict[str, pd.DataFrame], name: str = "人民路") -> dict[str, pd.DataFrame]:
+    """Give a plan scores, and a border along ``name`` between grids of a community that touch."""
+    out = {**layers, "grids": layers["grids"].copy(), "communities": layers["communities"].copy()}
+    for frame in (out["grids"], out["communities"]):
+        for k, column in enumerate(("balance", "shape", "border", "straddling")):
+            frame[f"score_{column}"] = pd.array(
+                (np.arange(len(frame)) * 7.3 + 20 * k) % 101, dtype="Float64")
+    out["grids"].loc[out["grids"]["kind"] == "special", "score_balance"] = pd.NA
+    grids = out["grids"]
+    shape = grids.geometry.to_numpy()
+    left, right = shapely.STRtree(shape).query(shape, predicate="touches")
+    owner, ids = (grids[c].to_numpy(dtype=object) for c in ("community_id", "grid_id"))
+    lines = shapely.intersection(shape[left], shape[right])
+    keep = (left < right) & (owner[left] == owner[right]) & (shapely.length(lines) > 1)
+    left, right = left[keep], right[keep]
+    cost = pd.array(((left * 13 + right) % 900 - 40).astype(float), dtype="Float64")
+    cost[::3] = pd.NA
+    road = np.where(np.arange(len(left)) % 4 == 0, "", "secondary")
+    out["borders"] = conform("borders", gpd.GeoDataFrame({
+        "border_id": [f"{a}|{b}" for a, b in zip(left, right, strict=True)],
+        "grid_a": ids[left], "grid_b": ids[right], "inside_block": False,
+        "length_m": shapely.length(lines[keep]), "road_class": road,
+        "follows": np.where(road == "", "", name), "move_cost": cost},
+        geometry=shapely.line_merge(lines[keep]), crs=CRS))
+    return out
+
+
+@pytest.fixture(scope="module")
+def scored() -> dict[str, pd.DataFrame]:
+    return with_scores(make_layers())
+
+
+def test_scores_of_grids_and_communities_are_those_of_the_plan(
+        scored: dict[str, pd.DataFrame]) -> None:
+    head, _ = unpack(render_map(scored, audience="internal"))
+    for layer in ("grids", "communities"):
+        frame = scored[layer]
+        for k, name in enumerate(("balance", "shape", "border", "straddling")):
+            expected = [-1 if v is pd.NA else round(v) for v in frame[f"score_{name}"].tolist()]
+            assert head[layer]["scores"][k] == expected
+    assert -1 in head["grids"]["scores"][0]
+
+
+def test_a_plan_without_scores_has_no_scorecard(layers: dict[str, pd.DataFrame]) -> None:
+    head, _ = unpack(render_map(layers))
+    assert head["grids"]["scores"] == head["communities"]["scores"] == []
+    assert head["borders"] is None
+
+
+def test_scores_that_tell_a_count_under_ten_are_not_shared(
+        scored: dict[str, pd.DataFrame]) -> None:
+    few = int(np.flatnonzero(scored["grids"]["households"] == 7)[0])
+    shared, inside = (unpack(render_map(scored, audience=a))[0]["grids"]["scores"]
+                      for a in ("share", "internal"))
+    assert [column[few] for column in shared] == [-1, inside[1][few], inside[2][few], -1]
+    assert min(column[few] for column in inside) >= 0
+
+
+def test_borders_tell_what_they_follow_and_what_moving_them_costs(
+        scored: dict[str, pd.DataFrame]) -> None:
+    table = scored["borders"]
+    first = table.iloc[[0, 1, 1]].copy()
+    first[["road_class", "follows", "length_m"]] = [["wall", "", 80.4], ["", "estate", 500.0],
+                                                    ["", "estate", 400.0]]
+    first[["grid_a", "grid_b"]] = table.iloc[1][["grid_a", "grid_b"]].tolist()
+    more = {**scored, "borders": pd.concat([table.iloc[1:], first], ignore_index=True)}
+    head, _ = unpack(render_map(more))
+    borders, ids = head["borders"], head["grids"]["id"]
+    assert len(borders["a"]) == len(borders["cost"]) == len(borders["along"]) == len(table) - 1
+    pair = [(ids[a], ids[b]) for a, b in zip(borders["a"], borders["b"], strict=True)]
+    at = pair.index(tuple(table.iloc[1][["grid_a", "grid_b"]]))
+    assert borders["cost"][at] == round(table["move_cost"].iloc[1])
+    told = [(borders["names"][n], borders["kinds"][k], m)
+            for n, k, m in np.reshape(borders["along"][at], (-1, 3)).tolist()]
+    assert told == [("", "", 900), ("人民路", "secondary", round(table["length_m"].iloc[1])),
+                    ("", "wall", 80)]
+    assert borders["cost"].count(None) == table["move_cost"].iloc[1:].isna().sum()
+
+
+def test_every_class_of_road_and_kind_of_barrier_has_a_word() -> None:
+    from gridplan.i18n import load_room
+    from gridplan.layers import BARRIERS, ROAD_CLASS
+    from gridplan.maps.scores import KINDS, kind_of
+
+    found = {kind_of(c) for c in (*ROAD_CLASS, *BARRIERS, "", "no such road")}
+    assert found == set(KINDS)
+    assert {f"ui_line_{kind}" for kind in KINDS if kind} <= set(load_room("maps"))
+
+
+@pytest.mark.parametrize(("value", "expected"), [(pd.NA, True), (0.0, False)])
+def test_the_map_says_where_straddling_could_not_be_measured(
+        scored: dict[str, pd.DataFrame], value: object, expected: bool) -> None:
+    figures = conform("figures", pd.DataFrame({
+        "name": ["straddling"], "scope": ["city"], "scope_id": ["all"], "value": [value]}))
+    head, _ = unpack(render_map({**scored, "figures": figures}))
+    assert head["unmeasured"] is expected
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_cards_show_the_scores_as_bars_and_say_why_borders_are_there(
+        browser: object, tmp_path: Path, size: tuple[int, int]) -> None:
+    layers = with_scores(make_layers(), EVIL)
+    path = draw_map(SimpleNamespace(layers=layers), tmp_path / "scores.html", lang="en")
+    head, _ = unpack(path.read_bytes())
+    with Opened(browser, path, size) as opened:
+        opened.tap_grid(17)
+        bars = opened.page.locator("#card .scores .bar")
+        told = [column[17] for column in head["grids"]["scores"]]
+        assert opened.page.locator("#card .points").all_inner_texts() == list(map(str, told))
+        for k, value in enumerate(told):
+            bar = bars.nth(k).bounding_box()
+            full = bars.nth(k).locator("i").bounding_box()
+            assert full["width"] == pytest.approx(bar["width"] * value / 100, abs=1)
+            assert bar["width"] > 100
+        opened.page.click(".why summary")
+        text = opened.page.inner_text("#card .why")
+        pairs = list(zip(*(head["borders"][c] for c in ("a", "b", "cost")), strict=True))
+        assert len(pairs) > 50
+        for a, b, cost in (p for p in pairs if 17 in p[:2]):
+            assert head["grids"]["name"][a + b - 17] in text
+            assert ("cannot be moved" if cost is None else f"{abs(cost)} weighted") in text
+        assert EVIL in text
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        opened.page.locator(".why button").first.click()
+        assert opened.page.inner_text("#card h2") != head["grids"]["name"][17]
+        opened.page.fill("#query", head["communities"]["id"][2])
+        opened.page.locator("#hits button").first.click()
+        told = [str(column[2]) for column in head["communities"]["scores"]]
+        assert opened.page.locator("#card .points").all_inner_texts() == told
+        assert opened.complaints == []

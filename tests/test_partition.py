@@ -98,10 +98,11 @@ def test_a_total_that_cannot_be_cut_has_a_certificate() -> None:
     assert_sound(found)
     assert found.grids["status"].tolist() == ["over"]
     assert found.grids["reason"][0] == (
-        "count: 550 households: 2 grids need 600, 1 hold 500")
+        "count: 550 households: 2 grids need 600, 1 hold 500; nearest plan: 550 in one grid each; "
+        "it would fit in a range of 274–500")
     proof = json.loads(found.communities["certificate"][0])
     assert proof == [{"part": 1, "kind": "count", "low": 300, "high": 500, "grids": 1,
-                      "households": 550}]
+                      "households": 550, "nearest": [550], "fits": [274, 500]}]
 
 
 def test_b65_a_building_above_the_range_is_its_own_grid() -> None:
@@ -159,7 +160,9 @@ def test_communities_are_proposed_where_none_are_drawn() -> None:
     assert found.grids["grid_id"].str.startswith("C00").all()
 
 
-def test_an_estate_within_the_range_is_one_unit_of_one_grid() -> None:
+@pytest.mark.parametrize("groups", [True, False])
+def test_an_estate_within_the_range_lies_in_one_grid(groups: bool) -> None:
+    """Without groups it is one unit as well; with them it is one unit in each group."""
     estate = shapely.box(105, 105, 195, 195)
     count = [25] * 64
     inside = [k for k, h in enumerate(HOUSES) if estate.contains(h)]
@@ -167,9 +170,11 @@ def test_an_estate_within_the_range_is_one_unit_of_one_grid() -> None:
         count[k] = 90
     study, load = make_study(list(HOUSES), count, [*LATTICE, ("service", [(150, 100), (150, 200)])],
                              estates=[estate])
-    found = divide(study, load)
+    found = divide(study, load, Params(partition=PartitionParams(groups=groups)))
     assert_sound(found)
-    assert found.buildings["unit_id"].iloc[inside].nunique() == 1
+    held = found.buildings.iloc[inside]
+    assert held["grid_id"].nunique() == 1
+    assert held["unit_id"].nunique() == (held["group_id"].nunique() if groups else 1)
     assert (found.grids["status"] == "ok").all()
 
 

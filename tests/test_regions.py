@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from unit_graphs import graph_of, is_whole, lattice, path, planar_graphs, quick
 
 from gridplan.regions import Cut, Graph, connected_components, cut_graph, prove_infeasible
-from gridplan.regions.graph import net_of
+from gridplan.regions.graph import net_of, pieces_of, subgraph
 from gridplan.regions.rescue import cover_windows, rescue_cut, window_around
 from gridplan.regions.search import EFFORTS as EFFORT_TABLE
 from gridplan.regions.search import Task, score
@@ -208,11 +208,11 @@ def test_a_region_at_fault_in_a_large_graph_is_covered_exactly():
     wrong[52] = wrong[51]  # three units hold 600 households, and one is left with 200
     task = Task(net_of(graph.households, graph.u, graph.v, np.ones(99, np.int64)),
                 np.arange(100, dtype=np.int32), 300, 500, EFFORT_TABLE["fast"], 1)
-    assert score(task, wrong)[0] == 2
+    assert score(task, task.net, wrong)[0] == 2
     units = window_around(graph, wrong, int(wrong[50]))
     assert is_whole(graph, units)
     assert units.size <= 40
-    assert score(task, cover_windows(graph, task, wrong))[0] == 0
+    assert score(task, task.net, cover_windows(graph, task, wrong))[0] == 0
 
 
 def test_a_small_graph_is_settled_by_an_exact_cover_whatever_the_search_found():
@@ -220,7 +220,7 @@ def test_a_small_graph_is_settled_by_an_exact_cover_whatever_the_search_found():
     task = Task(net_of(graph.households, graph.u, graph.v, np.ones(5, np.int64)),
                 np.arange(6, dtype=np.int32), 300, 500, EFFORT_TABLE["fast"], 1)
     labels, impossible = rescue_cut(graph, task, np.array([0, 0, 0, 1, 1, 1], np.int32))
-    assert score(task, labels)[0] == 0
+    assert score(task, task.net, labels)[0] == 0
     assert not impossible
 
 
@@ -302,6 +302,131 @@ def test_superblocks_are_joined_until_each_group_fits_and_further_on_demand():
     assert sorted(x.tolist() for x in groups.members.values()) == [[0, 1], [2], [3]]
     groups.join(2)
     assert sorted(x.tolist() for x in groups.members.values()) == [[0, 1, 2], [3]]
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_a_cut_that_may_straddle_is_cheaper_and_is_one_group(effort):
+    graph, _ = two_halves([50] * 16, [60] * 20)
+    apart, across = (cut_graph(graph, 300, 500, effort=effort, apart=a) for a in (True, False))
+    assert across.status == "ok"
+    assert across.border < apart.border
+    assert set(across.groups.tolist()) == {0}
+
+
+@settings(quick, max_examples=30)
+@given(planar_graphs(most=25, households=st.integers(20, 300)), st.data(),
+       st.sampled_from(EFFORTS), st.booleans())
+def test_no_region_lies_in_two_groups_and_groups_are_whole_superblocks(graph, data, effort, kept):
+    major = data.draw(st.lists(st.booleans(), min_size=graph.u.size, max_size=graph.u.size))
+    graph = Graph(graph.households, graph.u, graph.v, graph.weight, np.array(major, bool))
+    count = round(graph.households.sum() / 400) if kept else None
+    if count is not None and not 300 * count <= graph.households.sum() <= 500 * count:
+        return
+    if count == 0 or (count or 0) > graph.size:
+        return
+    cut = cut_graph(graph, 300, 500, effort=effort, count=count)
+    assert_sound(graph, cut, 300, 500)
+    assert all(np.unique(cut.groups[cut.labels == r]).size == 1 for r in range(cut.count))
+    minor = ~graph.major
+    assert (cut.groups[graph.u[minor]] == cut.groups[graph.v[minor]]).all()
+    # Superblocks are joined only where one of them cannot be cut alone.
+    blocks = pieces_of(graph.size, graph.u[minor], graph.v[minor])
+    for group in range(int(cut.groups.max()) + 1):
+        inside = sorted(set(blocks[cut.groups == group].tolist()))
+        if len(inside) > 1 and count is None and cut.status == "ok":
+            alone = [subgraph(graph, np.flatnonzero(blocks == b).astype(np.int32)) for b in inside]
+            assert any(cut_graph(block, 300, 500).status != "ok" for block in alone)
+
+
+# ---- a fixed number of regions
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize("count", [24, 26, 31])
+def test_a_town_is_cut_into_as_many_regions_as_asked(effort, count):
+    graph = lattice(15, 15, np.random.default_rng(5).integers(10, 90, 225))
+    cut = cut_graph(graph, 300, 500, effort=effort, count=count)
+    assert_sound(graph, cut, 300, 500)
+    assert (cut.count, cut.status) == (count, "ok")
+
+
+@settings(quick, max_examples=40)
+@given(planar_graphs(most=20, households=st.integers(0, 400)), st.integers(1, 300),
+       st.integers(0, 400), st.integers(1, 9), st.sampled_from(EFFORTS), st.booleans())
+def test_the_number_of_regions_is_kept_or_refused(graph, low, more, count, effort, apart):
+    total = int(graph.households.sum())
+    if not low * count <= total <= (low + more) * count or count > graph.size:
+        with pytest.raises(ValueError, match="count"):
+            cut_graph(graph, low, low + more, count=count)
+        return
+    cut = cut_graph(graph, low, low + more, effort=effort, count=count, apart=apart)
+    assert_sound(graph, cut, low, low + more)
+    assert cut.count == count
+
+
+def test_halves_share_a_fixed_number_of_regions():
+    graph, middle = two_halves([50] * 16, [60] * 20)
+    cut = cut_graph(graph, 300, 500, count=5)
+    assert (cut.count, cut.status) == (5, "ok")
+    assert not set(cut.labels[:middle].tolist()) & set(cut.labels[middle:].tolist())
+
+
+def test_halves_without_shares_are_cut_as_one():
+    graph, _ = two_halves([25] * 16, [25] * 16)  # 400 each: one region for both is not enough
+    cut = cut_graph(graph, 150, 210, count=5)
+    assert (cut.count, cut.status) == (5, "ok")
+    assert set(cut.groups.tolist()) == {0}
+
+
+# ---- tolls
+
+
+def spread(graph, cut):
+    return np.bincount(cut.labels, graph.households).std()
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_a_toll_on_imbalance_evens_regions_out(effort):
+    graph = lattice(15, 15, np.random.default_rng(5).integers(10, 90, 225))
+    toll = 5.0 * np.abs(np.arange(600.0) - 400)
+    free, tolled = (cut_graph(graph, 300, 500, effort=effort, toll=t) for t in (None, toll))
+    assert tolled.status == "ok"
+    assert free.toll == 0.0
+    assert spread(graph, tolled) < 0.5 * spread(graph, free)
+    assert tolled.border > free.border
+    assert tolled.border + tolled.toll < free.border + toll[
+        np.bincount(free.labels, graph.households).astype(int)].sum()
+
+
+@settings(quick, max_examples=30)
+@given(planar_graphs(most=20, households=st.integers(0, 400)), st.integers(0, 600),
+       st.sampled_from(EFFORTS))
+def test_the_toll_told_is_that_of_the_regions(graph, size, effort):
+    toll = np.random.default_rng(size).random(size) * 100
+    cut = cut_graph(graph, 300, 500, effort=effort, toll=toll)
+    assert_sound(graph, cut, 300, 500)
+    people = np.bincount(cut.labels, graph.households).astype(int).tolist()
+    assert cut.toll == pytest.approx(sum(toll[min(p, size - 1)] for p in people if size))
+
+
+def test_tolls_decide_where_borders_do_not():
+    graph = path(*[50] * 14)
+    toll = np.where(np.arange(600) == 350, 0.0, 9.0)
+    cut = cut_graph(graph, 300, 500, toll=toll)
+    assert np.bincount(cut.labels, graph.households).tolist() == [350, 350]
+    assert (cut.border, cut.toll) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("toll", [[1.0, -1.0], [np.nan], [np.inf], [[1.0]]])
+def test_a_bad_toll_is_refused(toll):
+    with pytest.raises(ValueError, match="toll"):
+        cut_graph(path(200, 200), 300, 500, toll=np.array(toll))
+
+
+def test_no_toll_and_a_toll_of_nothing_give_the_same_labels():
+    graph = lattice(9, 9, 60)
+    free, idle = (cut_graph(graph, 300, 500, toll=t).labels.tobytes() for t in (None, np.zeros(9)))
+    assert free == idle
 
 
 # ---- what a graph must be

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_graphs import graph_of, lattice, planar_graphs, quick
 
-from gridplan.regions import annealing, kernels, mending, proof, trees
+from gridplan.regions import annealing, counting, kernels, mending, pooling, proof, trees
 from gridplan.regions.annealing import Heat
-from gridplan.regions.graph import contract, net_of, pieces_of, subnet
+from gridplan.regions.graph import contract, net_of, number_regions, pieces_of, subnet
 from gridplan.regions.kernels import Net, Rules, seed_luck
 from gridplan.regions.superblocks import absorb_empty
 
 EASY = Rules(low=300, high=500, fine=0, rate=1.0, keep_count=False)
+TOLLED = EASY._replace(toll=np.abs(np.arange(600) - 400) // 8)
 
 
 def net_from(graph) -> Net:
@@ -118,10 +119,12 @@ def test_part_of_a_net_is_the_induced_graph(graph, data):
 def test_pairs_are_neighbours_and_no_heavier_than_allowed():
     graph = lattice(12, 12, np.random.default_rng(0).integers(1, 40, 144))
     net = net_from(graph)
-    pair, count = kernels.match_units(net, 50, seed_luck(1))
+    within = (np.arange(144) % 12 < 6).astype(np.int32)
+    pair, count = kernels.match_units(net, within, 50, seed_luck(1))
     assert count < 100
     for p in range(count):
         units = np.flatnonzero(pair == p)
+        assert np.unique(within[units]).size == 1
         assert units.size == 1 or (tuple(units) in {*zip(graph.u, graph.v, strict=True)}
                                    and net.people[units].sum() <= 50)
 
@@ -153,73 +156,108 @@ def test_empty_units_are_absorbed_as_told(graph):
 # ---- cuts along trees
 
 
-def some_tree(net, luck):
-    parent, order = (np.empty(net.people.size, np.int32) for _ in range(2))
-    reached = trees.draw_tree(net.u, net.v, net.cost, parent, order, luck)
-    assert reached == net.people.size
-    return parent, order
+@quick
+@given(planar_graphs(most=25), st.integers(0, 99), st.data())
+def test_a_tree_spans_the_first_units_and_knows_where_its_branches_meet(graph, seed, data):
+    net = net_from(graph)
+    n = data.draw(st.sampled_from(first_units_in_one_piece(net)))
+    unit, place, parent, meet = trees.draw_tree(net, n, seed_luck(seed))
+    assert sorted(unit.tolist()) == list(range(n))
+    assert unit[place].tolist() == list(range(n))
+    drawn = nx.DiGraph([(int(unit[parent[i]]), int(unit[i])) for i in range(1, n)])
+    drawn.add_node(int(unit[0]))
+    assert nx.is_arborescence(drawn)
+    assert (parent[1:] < np.arange(1, n)).all()
+    assert all(picture(net).has_edge(*e) for e in drawn.edges)
+    for e, (a, b) in enumerate(zip(net.u.tolist(), net.v.tolist(), strict=True)):
+        if max(a, b) < n:
+            assert unit[meet[e]] == nx.lowest_common_ancestor(drawn, a, b)
+
+
+def first_units_in_one_piece(net):
+    return [n for n in range(1, net.people.size + 1)
+            if nx.is_connected(picture(net).subgraph(range(n)))]
+
+
+def test_a_tree_rather_takes_dear_borders():
+    ring = net_from(graph_of([1] * 4, [(0, 1, 50.0), (1, 2, 50.0), (2, 3, 50.0), (0, 3, 1.0)]))
+    luck = seed_luck(1)
+    cheap = 0
+    for _ in range(200):
+        start, other = trees.choose_tree(ring, 4, trees.sort_edges(ring, 4, luck))
+        cheap += 3 in other[start[0]:start[1]]
+    assert cheap < 30
 
 
 @quick
-@given(planar_graphs(most=25), st.integers(0, 99))
-def test_a_tree_spans_the_graph_and_branches_know_their_true_border(graph, seed):
+@given(planar_graphs(most=25, households=st.integers(0, 300)), st.integers(0, 99), st.data())
+def test_branches_know_their_households_and_true_border(graph, seed, data):
     net = net_from(graph)
-    parent, order = some_tree(net, seed_luck(seed))
-    edges = picture(net)
-    tree = nx.Graph()
-    tree.add_nodes_from(range(graph.size))
-    tree.add_edges_from((int(x), int(parent[x])) for x in order[1:])
-    assert nx.is_tree(tree)
-    assert all(edges.has_edge(*e) for e in tree.edges)
-    borders = np.empty(graph.size, np.int64)
-    trees.branch_borders(net.u, net.v, net.cost, parent, order, borders)
-    for x in order[1:]:
-        apart = tree.copy()
-        apart.remove_edge(int(x), int(parent[x]))
-        below = nx.node_connected_component(apart, int(x))
-        assert borders[x] == nx.cut_size(edges, below, weight="weight")
+    n = graph.size
+    tree = trees.draw_tree(net, n, seed_luck(seed))
+    piece = np.zeros(n, np.int32)
+    top = data.draw(st.integers(0, n - 1))
+    for i in range(top, n):
+        piece[i] = i == top or (i > top and piece[tree.parent[i]])
+    below, border = np.empty(n, np.int64), np.empty(n, np.int64)
+    trees.weigh_branches(net, n, tree, piece, below, border)
+    for i in range(1, n):
+        if piece[tree.parent[i]] == piece[i]:
+            branch = {i}
+            for j in range(i + 1, n):
+                if int(tree.parent[j]) in branch and piece[j] == piece[i]:
+                    branch.add(j)
+            units = {int(tree.unit[j]) for j in branch}
+            mine = {int(tree.unit[j]) for j in range(n) if piece[j] == piece[i]}
+            assert below[i] == net.people[list(units)].sum()
+            assert border[i] == nx.cut_size(picture(net), units, mine - units, weight="weight")
 
 
 @quick
-@given(planar_graphs(most=15, households=st.integers(0, 300)), st.integers(2, 8),
-       st.integers(0, 99))
-def test_the_best_branch_is_the_best_of_all(graph, k, seed):
-    net = net_from(graph)
-    parent, order = some_tree(net, seed_luck(seed))
-    borders = np.empty(graph.size, np.int64)
-    trees.branch_borders(net.u, net.v, net.cost, parent, order, borders)
-    at, share, score = trees.best_branch(parent, order, net.people, borders, k, EASY)
-    below = net.people.copy()
-    for x in order[:0:-1]:
-        below[parent[x]] += below[x]
-    total, mean = below[order[0]], below[order[0]] / k
+@given(st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 999), st.integers(2, 12),
+       st.booleans())
+def test_a_branch_is_rated_by_range_border_balance_and_toll(below, rest, cost, k, tolled):
+    toll = np.arange(600, dtype=np.int64) * 3
+    rules = EASY._replace(toll=toll) if tolled else EASY
+    total = below + rest
 
-    def value(x, k1):
-        miss = (excess(below[x], 300 * k1, 500 * k1)
-                + excess(total - below[x], 300 * (k - k1), 500 * (k - k1)))
-        few = min(k1, k - k1)
-        off = (below[x] - k1 * mean) / (few * mean)
-        return (borders[x] + 1) * (1 + 1.5 * off * off) / np.sqrt(few) + 1e12 * miss
+    def value(k1):
+        k2, few = k - k1, min(k1, k - k1)
+        miss = excess(below, 300 * k1, 500 * k1) + excess(rest, 300 * k2, 500 * k2)
+        off = (below - k1 * max(total, 1) / k) / (few * max(total, 1) / k)
+        peeled = 1e20 if k > 8 and 4 * few < k else 0.0
+        paid = (k1 * toll[min(below // k1, 599)] + k2 * toll[min(rest // k2, 599)]
+                if tolled else 0)
+        return (cost + 1) * (1 + 1.5 * off * off) / np.sqrt(few) + 1e12 * miss + peeled + paid
 
-    if total == 0 or graph.size == 1:
-        return
-    choices = {(x, k1): value(x, k1) for x in order[1:] for k1 in range(1, k)
-               if abs(k1 - below[x] / mean) <= 1.5}
+    share, score = trees.rate_branch(below, total, cost, k, rules)
+    near = int(below * k / max(total, 1) + 0.5)
+    choices = [value(k1) for k1 in range(1, k) if abs(k1 - near) <= 1]
+    assert score == pytest.approx(min(choices, default=trees.WORST))
     if choices:
-        assert score == pytest.approx(min(choices.values()))
-        assert choices[at, share] == pytest.approx(score)
+        assert value(share) == pytest.approx(score)
 
 
 @quick
 @given(planar_graphs(most=25, households=st.integers(0, 300)), st.integers(1, 6),
-       st.integers(0, 99))
-def test_a_recut_makes_connected_regions(graph, k, seed):
+       st.integers(0, 99), st.data())
+def test_a_recut_makes_connected_regions_and_leaves_other_units_alone(graph, k, seed, data):
     net = net_from(graph)
+    n = data.draw(st.sampled_from(first_units_in_one_piece(net)))
     labels = np.full(graph.size, -1, np.int32)
-    count = trees.recut(net, k, 2, EASY, labels, seed_luck(seed))
-    assert count <= k
-    assert set(labels.tolist()) == set(range(count))
-    assert pieces_of(graph.size, graph.u, graph.v, labels).max() + 1 == count
+    count = trees.recut(net, n, k, EASY, labels, seed_luck(seed))
+    assert count <= min(k, n)
+    assert set(labels[:n].tolist()) == set(range(count))
+    assert (labels[n:] == -1).all()
+    drawn = picture(net)
+    assert all(nx.is_connected(drawn.subgraph(np.flatnonzero(labels == r).tolist()))
+               for r in range(count))
+
+
+def test_a_star_is_recut_into_single_arms_where_nothing_else_can_be():
+    net = net_from(graph_of([0] + [400] * 12, [(0, x) for x in range(1, 13)]))
+    labels = np.empty(13, np.int32)
+    assert trees.recut(net, 13, 12, EASY, labels, seed_luck(1)) == 12
 
 
 # ---- annealing
@@ -241,45 +279,70 @@ def test_a_region_stays_whole_exactly_if_its_rest_is_connected(graph, data):
 
 @quick
 @given(planar_graphs(most=25, households=st.integers(0, 300)), st.integers(2, 4),
-       st.integers(0, 99))
-def test_annealing_never_ends_worse_and_tells_the_truth(graph, k, seed):
+       st.integers(0, 99), st.sampled_from([EASY, TOLLED]))
+def test_annealing_never_ends_worse_and_tells_the_truth(graph, k, seed, rules):
     net = net_from(graph)
     labels = np.empty(graph.size, np.int32)
     luck = seed_luck(seed)
-    count = trees.recut(net, k, 1, EASY, labels, luck)
-    before = state(net, labels)
-    over, cost = annealing.anneal(net, labels, count, EASY, Heat(20.0, 1.0, 50.0), luck)
-    assert (over, cost) == state(net, labels) == mending.state_of(net, labels, count, EASY)
+    count = trees.recut(net, graph.size, k, rules, labels, luck)
+    before = state(net, labels, rules)
+    over, cost = annealing.anneal(net, labels, count, rules, Heat(20.0, 1.0, 50.0), luck)
+    assert (over, cost) == state(net, labels, rules)
+    assert (over, cost) == mending.state_of(net, labels, count, rules)
     assert (over, cost) <= before
     assert pieces_of(graph.size, graph.u, graph.v, labels).max() + 1 == count
 
 
-def state(net, labels):
-    people = [net.people[labels == r].sum() for r in np.unique(labels)]
-    return int(sum(excess(p, 300, 500) for p in people)), border(net, labels)
+def state(net, labels, rules=EASY):
+    people = [int(net.people[labels == r].sum()) for r in np.unique(labels)]
+    paid = sum(int(rules.toll[min(p, rules.toll.size - 1)]) for p in people if rules.toll.size)
+    return sum(excess(p, 300, 500) for p in people), border(net, labels) + paid
+
+
+@quick
+@given(st.lists(st.integers(0, 700), min_size=2, max_size=4), st.data())
+def test_tolls_and_excess_change_as_if_counted_anew(people, data):
+    people = np.array(people, np.int64)
+    a, b = data.draw(st.permutations(range(people.size)))[:2]
+    moved = data.draw(st.integers(0, int(people[a])))
+    after = people.copy()
+    after[a] -= moved
+    after[b] += moved
+
+    def paid(of):
+        return sum(int(TOLLED.toll[min(p, 599)]) for p in of.tolist())
+
+    assert annealing.toll_change(people, moved, a, b, TOLLED.toll) == paid(after) - paid(people)
+    assert annealing.toll_change(people, moved, a, b, EASY.toll) == 0
+    assert (annealing.excess_change(people, moved, a, b, EASY)
+            == sum(excess(p, 300, 500) for p in after) - sum(excess(p, 300, 500) for p in people))
 
 
 # ---- mending
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
-@given(st.integers(0, 999), st.booleans(), st.sampled_from([0.0, 30.0]))
-def test_mending_keeps_regions_whole_and_never_adds_excess(seed, keep_count, accept):
+@given(st.integers(0, 999), st.booleans(), st.sampled_from([0.0, 30.0]),
+       st.sampled_from([EASY, TOLLED]))
+def test_mending_keeps_regions_whole_and_never_adds_excess(seed, keep_count, accept, rules):
     graph = lattice(9, 9, np.random.default_rng(seed).integers(0, 90, 81))
     net = net_from(graph)
-    rules = EASY._replace(keep_count=keep_count)
+    rules = rules._replace(keep_count=keep_count)
     labels = np.empty(graph.size, np.int32)
     luck = seed_luck(seed)
-    count = trees.recut(net, 8, 1, rules, labels, luck)
-    before = state(net, labels)
+    count = trees.recut(net, graph.size, 8, rules, labels, luck)
+    before = state(net, labels, rules)
     centres = kernels.pick(luck, graph.size, 40)
-    mending.mend(net, labels, count, centres, mending.Care(5, 0.7, 1, accept, False), rules,
-                 Heat(50.0, 2.0, 4.0), luck)
-    assert state(net, labels)[0] <= before[0]
+    care = mending.Care(2, 5, 4, 0.7, 2, 150, 1.6, accept, False)
+    pool = pooling.open_pool(net, 2000, 50_000)
+    mending.mend(net, labels, count, centres, care, rules, Heat(50.0, 2.0, 4.0), luck, pool)
+    assert state(net, labels, rules)[0] <= before[0]
     assert pieces_of(graph.size, graph.u, graph.v, labels).max() + 1 == np.unique(labels).size
     assert np.unique(labels).size == count or not keep_count
     if accept == 0.0:
-        assert state(net, labels) <= before
+        assert state(net, labels, rules) <= before
+    assert pool.kept[0] > 0
+    assert_sound_pool(net, pool, rules)
 
 
 def test_a_window_is_connected_regions_around_its_first():
@@ -287,7 +350,7 @@ def test_a_window_is_connected_regions_around_its_first():
     net = net_from(graph)
     labels = np.empty(graph.size, np.int32)
     luck = seed_luck(5)
-    count = trees.recut(net, 12, 1, EASY, labels, luck)
+    count = trees.recut(net, graph.size, 12, EASY, labels, luck)
     book = mending.open_book(net, labels, count)
     regions, units = np.empty(6, np.int32), np.empty(graph.size, np.int32)
     chosen = np.zeros(count, bool)
@@ -298,6 +361,141 @@ def test_a_window_is_connected_regions_around_its_first():
         assert sorted(units[:size]) == np.flatnonzero(np.isin(labels, regions[:found])).tolist()
         assert nx.is_connected(picture(net).subgraph(units[:size].tolist()))
         assert not chosen.any()
+
+
+@quick
+@given(planar_graphs(most=25, households=st.integers(0, 300)), st.integers(0, 99), st.data())
+def test_a_window_cut_afresh_keeps_its_other_regions(graph, seed, data):
+    net = net_from(graph)
+    luck = seed_luck(seed)
+    old = np.empty(graph.size, np.int32)
+    found = trees.recut(net, graph.size, 5, EASY, old, luck)
+    regions, units = np.empty(6, np.int32), np.empty(graph.size, np.int32)
+    mending.gather(net, old, mending.open_book(net, old, found), 0, found, np.zeros(found, bool),
+                   regions, units, luck)
+    labels, old = old, np.empty(graph.size, np.int32)
+    mending.hold_labels(labels, regions, units, old)
+    net = subnet(net, units, np.full(graph.size, -1, np.int32))
+    k = found + data.draw(st.sampled_from([-1, 0, 1]))
+    care = mending.Care(2, 5, 3, 1.0, 3, 150, 1.6, 0.0, False)
+    before = state(net, old)
+    new = old.copy()
+    count = mending.redraw(net, old, found, k, *before, care, EASY, new, luck)
+    if count == 0:
+        return
+    assert count <= k
+    after = state(net, new)
+    assert after[0] <= before[0] + 150
+    assert after[1] <= 1.6 * before[1]
+    kept = {frozenset(np.flatnonzero(old == r).tolist()) for r in range(3, found)}
+    assert kept <= {frozenset(np.flatnonzero(new == r).tolist()) for r in range(count)}
+    assert pieces_of(graph.size, net.u, net.v, new).max() + 1 == count
+
+
+# ---- pools
+
+
+def regions_of(pool):
+    return [frozenset(pool.units[pool.start[i]:pool.start[i + 1]].tolist())
+            for i in range(int(pool.kept[0]))]
+
+
+def assert_sound_pool(net, pool, rules):
+    """Every region is kept once, is connected and in range, and costs what it should."""
+    drawn, regions = picture(net), regions_of(pool)
+    assert len(set(regions)) == len(regions)
+    for region, cost in zip(regions, pool.cost.tolist(), strict=False):
+        people = int(net.people[list(region)].sum())
+        assert 300 <= people <= 500
+        assert nx.is_connected(drawn.subgraph(region))
+        paid = int(rules.toll[min(people, 599)]) if rules.toll.size else 0
+        assert cost == nx.cut_size(drawn, region, weight="weight") + 2 * paid
+
+
+@quick
+@given(planar_graphs(most=20, households=st.integers(0, 300)), st.integers(0, 99),
+       st.sampled_from([EASY, TOLLED]), st.integers(1, 8))
+def test_regions_in_range_are_remembered_once_while_there_is_room(graph, seed, rules, room):
+    net = net_from(graph)
+    luck = seed_luck(seed)
+    pool, narrow = pooling.open_pool(net, 200, 4000), pooling.open_pool(net, room, 4000)
+    units = np.arange(graph.size, dtype=np.int32)
+    seen = set()
+    for _ in range(6):
+        labels = np.empty(graph.size, np.int32)
+        count = trees.recut(net, graph.size, 4, EASY, labels, luck)
+        for kept in (pool, narrow):
+            pooling.remember(kept, net, units, labels, count, rules)
+        regions = [np.flatnonzero(labels == r) for r in range(count)]
+        seen |= {frozenset(x.tolist()) for x in regions if 300 <= net.people[x].sum() <= 500}
+    assert set(regions_of(pool)) == seen
+    assert_sound_pool(net, pool, rules)
+    assert int(narrow.kept[0]) == min(room, len(seen))
+
+
+@quick
+@given(planar_graphs(most=12, households=st.integers(50, 300)), st.integers(0, 99),
+       st.sampled_from([None, 3]))
+def test_the_cover_chosen_is_the_cheapest_of_the_pool(graph, seed, count):
+    net = net_from(graph)
+    luck = seed_luck(seed)
+    pool = pooling.open_pool(net, 200, 4000)
+    labels = np.empty(graph.size, np.int32)
+    for k in (1, 2, 3, 4) * 5:
+        found = trees.recut(net, graph.size, k, TOLLED, labels, luck)
+        pooling.remember(pool, net, np.arange(graph.size, dtype=np.int32), labels, found, TOLLED)
+    regions = regions_of(pool)
+
+    def covers(left, taken, cost):
+        if not left:
+            yield from [cost] * (count in (None, taken))
+        for region, price in zip(regions, pool.cost.tolist(), strict=False):
+            if left and min(left) in region and region <= left:
+                yield from covers(left - region, taken + 1, cost + price)
+
+    least = min(covers(frozenset(range(graph.size)), 0, 0), default=None)
+    cover = pooling.choose_cover(pool, float("inf"), count)
+    assert (cover is None) == (least is None)
+    if cover is not None:
+        assert 2 * state(net, cover, TOLLED)[1] == least
+        assert state(net, cover)[0] == 0
+
+
+# ---- a fixed number of regions
+
+
+@quick
+@given(st.lists(st.tuples(st.integers(1, 3000), st.integers(1, 12)), min_size=1, max_size=4),
+       st.integers(1, 20))
+def test_shares_fit_every_group_and_add_up(groups, count):
+    people, units = [list(x) for x in zip(*groups, strict=True)]
+    ways = [range(max(1, -(-p // 500)), min(p // 300, n) + 1) for p, n in groups]
+    able = all(ways) and sum(map(min, ways)) <= count <= sum(map(max, ways))
+    shares = counting.share_count(people, units, 300, 500, count)
+    assert (shares is not None) == able
+    if shares is not None:
+        assert sum(shares) == count
+        assert all(k in way for k, way in zip(shares, ways, strict=True))
+
+
+@quick
+@given(planar_graphs(most=25, households=st.integers(0, 300)), st.integers(1, 8),
+       st.integers(1, 8), st.integers(0, 99))
+def test_the_number_of_regions_is_settled(graph, k, count, seed):
+    net = net_from(graph)
+    labels = np.empty(graph.size, np.int32)
+    trees.recut(net, graph.size, k, EASY, labels, seed_luck(seed))
+    count = min(count, graph.size)
+    settled = counting.settle_count(net, labels, count, EASY)
+    assert np.unique(settled).tolist() == list(range(count))
+    assert pieces_of(graph.size, net.u, net.v, settled).max() + 1 == count
+
+
+@quick
+@given(st.lists(st.integers(0, 9), min_size=1))
+def test_small_labels_are_numbered_like_large_ones(labels):
+    small, large = np.array(labels, np.int32), np.array(labels, np.int64) << 40
+    assert number_regions(small).tolist() == number_regions(large).tolist()
 
 
 # ---- proof

@@ -4,8 +4,9 @@ It shares no code with what it checks: it reads the file itself, finds the
 neighbours of every unit by its own comparison of borders, and searches for a
 division of its own where a plan claims that there is none. Its parts: reading,
 contract (columns, keys, references), tiling, counting (households, tally),
-whole (buildings), reasons and certificates (range), codes, borders, figures,
-inputs.
+whole (buildings), reasons and certificates (range), constraints (must-links, passability),
+codes, borders, figures,
+scores and moves (the scorecard), inputs.
 """
 
 from __future__ import annotations
@@ -17,10 +18,16 @@ from gridplan.check import (
     borders,
     certificates,
     codes,
+    constraints,
     contract,
     counting,
     figures,
+    groups,
+    inner,
+    merge,
+    moves,
     reasons,
+    scores,
     tiling,
     whole,
 )
@@ -32,7 +39,7 @@ from gridplan.check.verdict import Accepted, Broken, CheckReport
 __all__ = ["Accepted", "Broken", "CheckReport", "check_plan"]
 
 _AFTER_CONTRACT = ("tiling", "one_piece", "households", "tally", "whole", "range", "codes",
-                   "borders", "figures")
+                   "borders", "figures", "groups", "scores")
 
 
 def check_plan(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> CheckReport:
@@ -58,6 +65,8 @@ def check_plan(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> CheckR
     InputError
         The file is absent, damaged or no plan.
     """
+    if merge.lacks_grids(path):
+        return merge.check_areas(path, inputs)
     plan = read_plan(path)
     report = CheckReport(counts={n: len(f) for n, f in plan.frames.items()})
     contract.check_columns(plan, report)
@@ -97,7 +106,9 @@ def _check_rules(plan: PlanData, report: CheckReport, ranges: contract.Ranges) -
     reasons.check_statuses(plan, report, ground)
     certificates.check_certificates(plan, report, ground, contacts)
     certificates.check_communities(plan, report)
+    constraints.check_must_links(plan, report, ground)
     codes.check_codes(plan, report)
+    merge.check_mergers(plan, report)
     between = borders.measure_borders(plan, segments, grid_of)
     borders.check_lengths(plan, report, between)
     borders.check_lines(plan, report, grid_of)
@@ -106,6 +117,13 @@ def _check_rules(plan: PlanData, report: CheckReport, ranges: contract.Ranges) -
     truth = figures.recompute_figures(plan, ground, between)
     figures.check_figures(plan, report, truth)
     report.figures = {":".join(filter(None, key)): value[0] for key, value in truth.items()}
+    asked = inner.asked_parameters(plan)
+    estates = inner.check_inner(plan, report, segments, grid_of, asked)
+    groups.check_groups(plan, report, contacts, grid_of, estates, asked)
+    constraints.check_passable(plan, report, segments, contacts, grid_of)
     straddling = borders.count_straddling(plan, segments, contacts, grid_of, limits)
     report.figures["straddling"], report.figures["straddling_avoidable"] = (
         (None, None) if straddling is None else map(float, straddling))
+    if scores.tells_scores(plan):
+        scores.check_scores(plan, report, segments, contacts, grid_of, ground)
+        moves.check_moves(plan, report, segments, contacts, grid_of, ground)

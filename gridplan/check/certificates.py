@@ -6,8 +6,10 @@ import json
 import re
 
 import numpy as np
+import shapely
 
-from gridplan.check.graph import Pairs
+from gridplan.check.graph import ROOK_M, Pairs
+from gridplan.check.proofs import fits_count
 from gridplan.check.reading import PlanData
 from gridplan.check.reasons import Ground, Part, prove_part
 from gridplan.check.verdict import CheckReport
@@ -70,6 +72,53 @@ def check_certificates(plan: PlanData, report: CheckReport, ground: Ground,
             _check_entry(plan, report, ground, contacts, name, entry, part)
 
 
+def _check_advice(plan: PlanData, report: CheckReport, ground: Ground, contacts: Pairs,
+                  name: str, entry: dict[str, object], part: Part) -> None:
+    """Compare what is said to come nearest with the plan, and try what is said to fit."""
+    low, high = int(ground.low[part.grids[0]]), int(ground.high[part.grids[0]])
+
+    def say(claim: str, found: object, expected: object) -> None:
+        report.add("range", "advice_false", "communities", [name], "certificate",
+                   part=entry.get("part"), claim=claim, found=found, expected=expected)
+
+    bad = sorted(ground.households[part.grids][~ground.in_range[part.grids]].tolist())
+    if "nearest" in entry and entry["nearest"] != bad:
+        say("nearest", entry["nearest"], bad)
+    fits = entry.get("fits")
+    if fits is not None:
+        if not (isinstance(fits, list) and len(fits) == 2 and all(type(n) is int for n in fits)):
+            say("fits", fits, "[low, high]")
+        elif (fits[0] == low) == (fits[1] == high) or not 1 <= fits[0] <= low <= high <= fits[1]:
+            say("fits", fits, f"{low}–{high}")
+        elif prove_part(plan, part, contacts, *fits) is False:
+            say("fits", fits, part.households)
+    if "merger" in entry:
+        told = entry["merger"]
+        other = _named_part(plan, ground, told)
+        both = part.households + (other.households if other else 0)
+        if other is None or other is part or not isinstance(told, dict) or told.get(
+                "households") != both or not fits_count(both, low, high) or not _share_border(
+                    plan, part, other):
+            say("merger", told, both)
+
+
+def _named_part(plan: PlanData, ground: Ground, told: object) -> Part | None:
+    if not isinstance(told, dict):
+        return None
+    held = np.flatnonzero((plan.ids("grids", "community_id") == told.get("community"))
+                          & (plan.numbers("grids", "part") == told.get("part"))
+                          & (ground.part_of >= 0))
+    return ground.parts[ground.part_of[held[0]]] if len(held) else None
+
+
+def _share_border(plan: PlanData, part: Part, other: Part) -> bool:
+    shape = plan.shapes("grids")
+    one, two = (shapely.union_all(shape[p.grids]) for p in (part, other))
+    # Communities are drawn one by one: their borders may differ by centimetres.
+    return bool(shapely.length(shapely.intersection(shapely.boundary(one), shapely.buffer(
+        two, 0.05))) >= ROOK_M)
+
+
 def _read_entries(report: CheckReport, name: str, text: str) -> list[dict[str, object]] | None:
     if not text:
         return []
@@ -102,7 +151,9 @@ def _check_entry(plan: PlanData, report: CheckReport, ground: Ground, contacts: 
     fitting = ("count",) if codes and codes[0] in ("small", "exclave") else tuple(codes)
     if kind not in _KINDS or kind not in fitting:
         say("kind", kind, ", ".join(fitting) or "-")
-    elif kind != "unproven" and not part.certified \
+    if kind in ("count", "enumeration"):
+        _check_advice(plan, report, ground, contacts, name, entry, part)
+    if kind in _KINDS and kind in fitting and kind != "unproven" and not part.certified \
             and prove_part(plan, part, contacts, low, high):
         report.add("range", "feasible_part", "communities", [name], "certificate", claim=kind,
                    households=part.households, low=low, high=high)

@@ -40,10 +40,14 @@ def form_code(community_id: str, seq: int) -> str:
 
 def _check_first_numbering(plan: PlanData, report: CheckReport, seq: NDArray[np.int64]) -> None:
     owner, shape, ids = plan.ids("grids", "community_id"), plan.shapes("grids"), plan.ids("grids")
+    locked = plan.numbers("grids", "locked") == 1
     for community in plan.ids("communities"):
-        held = np.flatnonzero(owner == community)
+        held = np.flatnonzero((owner == community) & ~locked)
+        # Locked grids keep their numbers; the others take the smallest that are free.
+        kept = seq[(owner == community) & locked]
+        free = np.setdiff1d(np.arange(1, len(held) + len(kept) + 1), kept)[:len(held)]
         found = ids[held[np.argsort(seq[held], kind="stable")]]
-        if not len(held) or (seq[held].max() == len(held) and any(
+        if not len(held) or (len(free) and seq[held].max() <= free[-1] and any(
                 (found == ids[held[order]]).all() for order in first_orders(shape[held]))):
             continue
         report.add("codes", "first_numbering", "grids", found, "seq", community=community)

@@ -23,6 +23,9 @@ _FILLED = {
     "roads": ("road_id",),
     "barriers": ("barrier_id", "kind"),
     "specials": ("special_id",),
+    "must_links": ("must_link_id", "status"),
+    "estates": ("estate_id",),
+    "groups": ("group_id", "grid_id", "kind", "name", "households", "head"),
     "figures": ("name", "scope"),
     "tally": ("stage", "layer", "rows_in", "used"),
     "run": ("key",),
@@ -36,16 +39,18 @@ _REFERENCES = (
     ("buildings", "community_id", "communities"),
     ("buildings", "unit_id", "units"),
     ("buildings", "grid_id", "grids"),
+    ("groups", "grid_id", "grids"),
+    ("units", "group_id", "groups"),
+    ("buildings", "group_id", "groups"),
 )
 # Columns that hold a number of 0 or more, and those that hold a share up to 1.
 _COUNTS = ("households_low", "households_high", "population", "newcomers", "rented", "floors",
            "height_m", "length_m", "maxspeed_kmh", "rows_in", "used", "repaired", "rejected",
-           "outside", "households_in", "households_out", "workload", "move_cost", "numerator",
-           "denominator")
+           "outside", "households_in", "households_out", "workload", "numerator", "denominator")
 _SHARES = ("p_in_range", "road_share", "compactness")
 STATES = ("draft", "comment", "approved", "in force")
 _RUN_KEYS = ("version", "command", "parameters", "seed", "crs", "state")
-_AREAS = ("communities", "grids", "units")
+_AREAS = ("communities", "grids", "groups", "units")
 DEFAULT_RANGE = (300, 500)
 
 Ranges = dict[str, tuple[int, int]]

@@ -13,7 +13,8 @@ from gridplan.check.reading import PlanData
 from gridplan.check.verdict import CheckReport
 
 _COUNTED = ("communities", "grids", "units", "buildings")
-_LINKS = {"units": "unit_id", "grids": "grid_id", "communities": "community_id"}
+_LINKS = {"units": "unit_id", "groups": "group_id", "grids": "grid_id",
+          "communities": "community_id"}
 
 
 def check_sums(plan: PlanData, report: CheckReport) -> None:
@@ -25,7 +26,7 @@ def check_sums(plan: PlanData, report: CheckReport) -> None:
             report.add("households", "negative", name, plan.ids(name)[bad], "households")
     for part, whole in (("buildings", "units"), ("units", "grids"), ("grids", "communities"),
                         ("buildings", "grids"), ("buildings", "communities")):
-        _check_column(plan, report, part, whole, "households")
+        check_column(plan, report, part, whole, "households")
     for name in ("grids", "buildings"):
         count = plan.numbers(name, "households")
         bad = ((plan.numbers(name, "households_low") > count)
@@ -33,7 +34,7 @@ def check_sums(plan: PlanData, report: CheckReport) -> None:
         if bad.any():
             report.add("households", "spread_differs", name, plan.ids(name)[bad], "households")
     for column in ("households_low", "households_high", "population", "newcomers", "rented"):
-        _check_column(plan, report, "buildings", "grids", column)
+        check_column(plan, report, "buildings", "grids", column)
     _check_size(plan, report, "buildings", "grids", "buildings")
     _check_size(plan, report, "grids", "communities", "grids")
 
@@ -102,8 +103,9 @@ def _check_total(plan: PlanData, report: CheckReport, last: pd.DataFrame) -> Non
                        column, found=int(told.iloc[0]), expected=int(found))
 
 
-def _check_column(plan: PlanData, report: CheckReport, part: str, whole: str,
-                  column: str) -> None:
+def check_column(plan: PlanData, report: CheckReport, part: str, whole: str,
+                 column: str) -> None:
+    """Compare a column with its sum over the rows of the layer below."""
     below = plan.frame(part)
     link = _LINKS[whole]
     total = below.groupby(link)[column].sum(min_count=1).reindex(plan.ids(whole))

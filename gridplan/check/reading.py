@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from gridplan.layers import LAYERS, Column, Layer
 
 REQUIRED = ("communities", "grids", "units", "borders", "buildings", "roads", "barriers",
             "figures", "tally", "run")
-OPTIONAL = ("specials",)
+OPTIONAL = ("specials", "estates", "groups", "must_links", "gates", "mergers")
 
 _DECLARED = {
     "text": ("TEXT", "VARCHAR", "CHAR"),
@@ -69,8 +69,8 @@ class PlanData:
         return self.frames[name][column].to_numpy(dtype=np.float64)
 
 
-def read_plan(path: str | Path) -> PlanData:
-    """Read every layer that the rules need.
+def read_plan(path: str | Path, required: Sequence[str] = REQUIRED) -> PlanData:
+    """Read every layer that the rules need; those in ``required`` must be there.
 
     Raises
     ------
@@ -83,11 +83,11 @@ def read_plan(path: str | Path) -> PlanData:
     with _opened(path) as base:
         names = _intact_layers(base, path)
         findings = Findings()
-        for name in REQUIRED:
+        for name in required:
             if name not in names:
                 findings.add("check.no_layer", file=path.name, layer=name)
         findings.stop_on_faults()
-        held = [n for n in (*REQUIRED, *OPTIONAL) if n in names]
+        held = [n for n in dict.fromkeys((*required, *OPTIONAL)) if n in names]
         faults = [f for n in held for f in _column_faults(base, LAYERS[n])]
         frames: dict[str, Any] = {n: _read_table(base, n) for n in held if not LAYERS[n].geometry}
     broken = {(f.layer, f.column) for f in faults}
@@ -95,8 +95,9 @@ def read_plan(path: str | Path) -> PlanData:
         layer = LAYERS[name]
         frame = _read_layer(path, name) if layer.geometry else frames[name]
         frames[name] = _tidy(frame, layer, broken)
-    frames.setdefault("specials", gpd.GeoDataFrame(
-        {c: [] for c in LAYERS["specials"].names}, geometry=[], crs=frames["grids"].crs))
+    for name in OPTIONAL:
+        frames.setdefault(name, gpd.GeoDataFrame(
+            {c: [] for c in LAYERS[name].names}, geometry=[], crs=frames["communities"].crs))
     run = frames["run"]
     pairs = {} if any(f.layer == "run" for f in faults) else dict(
         zip(run["key"].tolist(), run["value"].tolist(), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import pandas as pd
 import shapely
 
 from gridplan.check.graph import Flags, Ints, Pairs, label_pieces, positions
+from gridplan.check.merge import joined_communities
 from gridplan.check.proofs import can_be_cut, fits_count
 from gridplan.check.reading import PlanData
 from gridplan.check.verdict import Accepted, CheckReport
@@ -131,15 +133,22 @@ def check_statuses(plan: PlanData, report: CheckReport, ground: Ground) -> None:
                        high=int(ground.high[bad][0]))
     for k in np.flatnonzero(~fine & (reason != "")).tolist():
         _check_reason(plan, report, ground, k)
+    # Grids of communities that were merged stay as they are: nobody has cut them anew yet.
+    joined = joined_communities(plan)
+    owner = plan.ids("grids", "community_id")
     cut = [p.grids for p in ground.parts if len(p.grids) > 1 and 0 < p.households
-           < ground.low[p.grids[0]] and (ground.households[p.grids] > 0).sum() > 1]
+           < ground.low[p.grids[0]] and (ground.households[p.grids] > 0).sum() > 1
+           and owner[p.grids[0]] not in joined]
     if cut:
         report.add("range", "small_cut", "grids", ids[np.concatenate(cut)], "part")
-    unproven = sum(a.proof == "listed" for a in report.exceptions)
+    owner_of = dict(zip(ids, owner, strict=True))
+    listed = [a.grid_id for a in report.exceptions if a.proof == "listed"
+              and owner_of[a.grid_id] not in joined]
+    unproven = len(listed)
     report.counts["unproven"] = unproven
     if unproven > max(1.0, UNPROVEN_SHARE * len(ids)):
         report.add("range", "unproven_many", "grids",
-                   [a.grid_id for a in report.exceptions if a.proof == "listed"], "status",
+                   listed, "status",
                    limit=100 * UNPROVEN_SHARE)
 
 
@@ -292,7 +301,7 @@ def _wrong_numbers(plan: PlanData, ground: Ground, k: int, part: Part | None) ->
     told = _WHOLE_NUMBER.findall(text)
     for name in sorted(_names(plan, ground, k), key=len, reverse=True):
         text = re.sub(rf"(?<!\d){re.escape(name)}(?!\d)", " ", text)
-    allowed = _true_numbers(plan, ground, k, part)
+    allowed = _true_numbers(plan, ground, k, part) | _advised(plan, k)
     wrong = [n for n in _WHOLE_NUMBER.findall(text) if len(n) > 1 and int(n) not in allowed]
     if code in _TOLD:
         subject = int(ground.biggest[k]) if code == "building" or part is None else part.households
@@ -301,10 +310,41 @@ def _wrong_numbers(plan: PlanData, ground: Ground, k: int, part: Part | None) ->
     return wrong
 
 
+def _advised(plan: PlanData, k: int) -> set[int]:
+    """Return the numbers of the advice in the certificate of a grid's part, checked there."""
+    row = plan.frame("grids").iloc[k]
+    out: set[int] = set()
+    for entry in _entries(plan, row["community_id"]):
+        if entry.get("part") == row["part"]:
+            merger = entry.get("merger")
+            told = [*_listed(entry.get("nearest")), *_listed(entry.get("fits")),
+                    *((merger.get("part"), merger.get("households"))
+                      if isinstance(merger, dict) else ())]
+            out |= {n for n in told if isinstance(n, int)}
+    return out
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _entries(plan: PlanData, community: str) -> list[dict[str, object]]:
+    """Return the certificate of a community; what cannot be read is told elsewhere."""
+    text = plan.ids("communities", "certificate")[plan.ids("communities") == community]
+    try:
+        entries = json.loads(text[0]) if len(text) and text[0] else []
+    except json.JSONDecodeError:
+        entries = []
+    return [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
+
+
 def _names(plan: PlanData, ground: Ground, k: int) -> set[str]:
     """Return ids and names that may stand in the sentence about a grid, digits and all."""
     row = plan.frame("grids").iloc[k]
     names = {row["grid_id"], row["community_id"]}
+    if ground.code[k] in ("count", "enumeration"):
+        names |= {str(m["community"]) for e in _entries(plan, row["community_id"])
+                  if isinstance(m := e.get("merger"), dict) and m.get("community")}
     if ground.code[k] == "special-place":
         names |= set(plan.frame("specials")[["special_id", "name"]].to_numpy().ravel())
     if ground.code[k] == "building":

@@ -16,13 +16,13 @@ EXACT_M2 = 1e-3
 def check_tiling(plan: PlanData, report: CheckReport) -> None:
     """Compare units with grids and grids with communities, by area."""
     for name in ("communities", "grids", "units"):
-        _check_overlaps(plan, report, name)
+        check_overlaps(plan, report, name)
     grid_of = positions(plan.ids("grids"), plan.ids("units", "grid_id"))
     owner_of = positions(plan.ids("communities"), plan.ids("grids", "community_id"))
     grids, communities = plan.shapes("grids"), plan.shapes("communities")
-    _check_cover(plan, report, "units", "grids",
+    check_cover(plan, report, "units", "grids",
                  unite_groups(plan.shapes("units"), grid_of, len(grids)))
-    _check_cover(plan, report, "grids", "communities",
+    check_cover(plan, report, "grids", "communities",
                  unite_groups(grids, owner_of, len(communities)))
     strange = plan.ids("units", "community_id") != plan.ids("grids", "community_id")[grid_of]
     if strange.any():
@@ -56,7 +56,8 @@ def unite_groups(shapes: Shapes, group: Ints, count: int) -> Shapes:
     return out
 
 
-def _check_overlaps(plan: PlanData, report: CheckReport, name: str) -> None:
+def check_overlaps(plan: PlanData, report: CheckReport, name: str) -> None:
+    """Hold that no two polygons of a layer overlap."""
     shape = plan.shapes(name)
     if shapely.coverage_is_valid(shape):
         return
@@ -73,9 +74,9 @@ def _check_overlaps(plan: PlanData, report: CheckReport, name: str) -> None:
         report.add("tiling", "overlap", name, rows, m2=round(float(common[bad].sum()), 3))
 
 
-def _check_cover(plan: PlanData, report: CheckReport, below: str, above: str,
+def check_cover(plan: PlanData, report: CheckReport, below: str, above: str,
                  united: Shapes) -> None:
-    """``united`` is the union of the rows of ``below`` for each row of ``above``."""
+    """Compare each row of ``above`` with ``united``, the union of its rows of ``below``."""
     whole, ids = plan.shapes(above), plan.ids(above)
     differ = np.flatnonzero(~shapely.equals_exact(shapely.normalize(whole),
                                                   shapely.normalize(united), 1e-9))

@@ -14,7 +14,7 @@ class Broken:
     """One rule broken in one layer, with every row that breaks it in the same way.
 
     ``rule`` is the family (contract, tiling, one_piece, households, tally, whole,
-    range, codes, borders, figures, inputs), ``key`` the text that says what is
+    range, codes, borders, figures, scores, inputs), ``key`` the text that says what is
     wrong, ``values`` what fills it.
     """
 

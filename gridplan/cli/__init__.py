@@ -17,6 +17,8 @@ import typer
 
 from gridplan import __version__
 from gridplan.cli.console import Screen, guard
+from gridplan.cli.locks import read_locked, tell_locked
+from gridplan.cli.merge import merge, merge_demo, tell_summary
 from gridplan.cli.options import (
     EVERYWHERE,
     PLANNING,
@@ -25,6 +27,7 @@ from gridplan.cli.options import (
     Options,
     by_role,
     make_params,
+    name_links,
     split_pairs,
     with_options,
 )
@@ -111,12 +114,15 @@ def demo(screen: Screen,
                                             lang=options.language, force=options.force))
             progress("check", 0.0)
             report = run_check(screen.written[0])
+            merger = merge_demo(screen, plan, screen.written[0], params)
             progress("map", 0.0)
             screen.written.append(draw_map(plan, map_path, lang=options.language))
     tell_plan(screen, plan)
     if options.dry_run:
         tell_written(screen)
         return
+    if merger is not None:
+        tell_summary(screen, merger)
     tell_check(screen, report)
     tell_written(screen)
     if not report.ok:
@@ -182,6 +188,10 @@ def partition(screen: Screen, boundaries: Boundaries = None,
               outline: File = None, buildings: File = None, roads: File = None,
               rail: File = None, water: File = None, walls: File = None, estates: File = None,
               gates: File = None, entrances: File = None, special: File = None,
+              must_link: Annotated[list[Path] | None, typer.Option(
+                  metavar="FILE", rich_help_panel="Inputs",
+                  help="What must lie in one grid, an area, line or points each; repeatable.")
+                  ] = None,
               osm: File = None,
               place: Annotated[str | None, typer.Option(
                   metavar="NAME", rich_help_panel="Inputs",
@@ -193,7 +203,8 @@ def partition(screen: Screen, boundaries: Boundaries = None,
     files = {role: str(path) for role, path in {
         "communities": None if level else boundaries, "outline": outline, "buildings": buildings,
         "roads": roads, "rail": rail, "water": water, "walls": walls, "estates": estates,
-        "gates": gates, "entrances": entrances, "specials": special}.items() if path}
+        "gates": gates, "entrances": entrances, "specials": special,
+        **name_links(must_link or [])}.items() if path}
     check_request(files, delineate=delineate, level=bool(level), osm=osm, place=place)
     if options.output is None and not options.dry_run:
         raise UsageError(Finding("cli.missing", field="-o"))
@@ -202,7 +213,7 @@ def partition(screen: Screen, boundaries: Boundaries = None,
     beside = target and ledger and check_target(screen, list_beside(target), is_list, inputs)
     params = make_params(options)
     source = {"osm": osm, "place": place, "level": int(level[1]) if level else None,
-              "totals": totals, "ledger": ledger}
+              "totals": totals, "ledger": ledger, "target": target}
     plan, match = plan_files(screen, params, files, source, delineate)
     refuse_exceptions(screen, plan)
     if target and not options.dry_run:
@@ -215,6 +226,7 @@ def partition(screen: Screen, boundaries: Boundaries = None,
 
             note_written(screen, write_ledger_match(match, beside, options.language))
     tell_plan(screen, plan)
+    tell_locked(screen, plan)
     tell_written(screen)
     screen.tell(screen.say("exceptions", count=screen.result["exceptions"]))
 
@@ -236,7 +248,8 @@ def plan_files(screen: Screen, params: Params, files: Mapping[str, str],
             study, match = take_ledger(screen, study, source["ledger"])
         tell_compiling(screen)
         plan = plan_city(study, params, findings, trust=options.trust, lang=options.language,
-                         command="gridplan partition", progress=progress)
+                         command="gridplan partition", progress=progress,
+                         locked=read_locked(screen, source["target"], study.crs))
     return replace(plan, stages=(*clock.times, *plan.stages)), match
 
 
@@ -325,6 +338,9 @@ def check(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpk
     if not report.ok:
         raise RuleError(*report.findings(plan.name))
     screen.tell(screen.say("exceptions", count=screen.result["exceptions"]))
+
+
+verb(*WRITING, "config", "seed", "effort", *READING)(merge)
 
 
 @verb("output", "force", "dry_run")
@@ -460,7 +476,7 @@ def is_plan(path: Path) -> bool:
         return "locked" in str(error)
     except sqlite3.DatabaseError:
         return False
-    return {"run", "grids"} <= names
+    return "run" in names and bool(names & {"grids", "mergers"})
 
 
 def make_folder(folder: Path) -> None:

@@ -84,7 +84,7 @@ class Options:
 
 # What precedes the equals sign of ROLE=VALUE; a CRS written as +proj=… is a plain value.
 _ROLE = re.compile(r"[a-z_]+=")
-_OPTION_ROLES = {"boundaries": "communities", "special": "specials"}
+_OPTION_ROLES = {"boundaries": "communities", "special": "specials", "must_link": "must_links"}
 EVERYWHERE = ("lang", "json", "debug")
 WRITING = ("output", "force", "no_copy", "dry_run")
 PLANNING = ("config", "seed", "effort", "strict")
@@ -190,6 +190,16 @@ def by_role(option: str, values: Iterable[str],
         raise UsageError(Finding("cli.several_plain", field=option,
                                  values={"value": ", ".join(plain)}))
     return plain[0] if plain else split_pairs(option, named) or None
+
+
+def name_links(files: Iterable[Path]) -> dict[str, Path]:
+    """Return a role for each file of must-links.
+
+    >>> list(name_links([Path("a"), Path("b")]))
+    ['must_links', 'must_links:2']
+    """
+    return {"must_links" if n == 1 else f"must_links:{n}": path
+            for n, path in enumerate(files, start=1)}
 
 
 def _own_role(value: str) -> str:

@@ -116,7 +116,7 @@ def _shown(layers: Layers, figures: Figures, origin: Origin, audience: str,
         "exceptions": [(s, text(f"ui_status_{s}"), f"{counts[s]:,}") for s in GRID_STATUS
                        if counts[s] and s not in SETTLED],
         "special": f"{counts['special']:,}" if counts["special"] else "",
-        "background": [name for name in ("buildings", "roads", "rail", "water", "green")
+        "background": [name for name in ("groups", "buildings", "roads", "rail", "water", "green")
                        if _has(layers, name)]}
 
 
@@ -127,6 +127,10 @@ def _state(state: str, lang: str) -> str:
 
 def _has(layers: Layers, name: str) -> bool:
     """Tell whether the plan holds what an entry of the legend stands for."""
+    if name == "groups":
+        from gridplan.maps.groups import has_groups
+
+        return has_groups(layers)
     layer, kinds = {"rail": ("barriers", ("rail",)), "water": ("barriers", ("river", "water")),
                     "green": ("specials", ("park", "green", "garden"))}.get(name, (name, ()))
     frame = layers.get(layer)

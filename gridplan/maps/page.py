@@ -15,7 +15,8 @@ from folium.map import Layer
 from folium.template import Template
 from markupsafe import Markup
 
-_SCRIPTS = ("inflate.js", "unpack.js", "tiles.js", "labels.js", "panels.js", "start.js")
+_SCRIPTS = ("inflate.js", "unpack.js", "tiles.js", "labels.js", "panels.js", "scores.js",
+            "groups.js", "start.js")
 
 
 class PlanMap(folium.Map):

@@ -25,6 +25,8 @@ from gridplan.maps.facts import (
     text_of,
     ui_texts,
 )
+from gridplan.maps.groups import has_groups, pack_groups
+from gridplan.maps.scores import is_unmeasured, pack_borders, pack_scores
 from gridplan.maps.shapes import (
     Packed,
     dissolve,
@@ -78,10 +80,16 @@ def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str) ->
     shapes: list[tuple[str, Packed, int]] = []
     head: dict[str, Any] = {
         "text": ui_texts(lang), "steps": household_steps(layers), "status": list(GRID_STATUS),
-        "grids": _grids(layers, drawing, audience), "communities": _communities(layers)}
+        "grids": _grids(layers, drawing, audience),
+        "communities": _communities(layers, audience), "borders": pack_borders(layers),
+        "unmeasured": is_unmeasured(layers)}
     _add_areas(shapes, head, drawing)
     _add_background(shapes, head, layers, drawing)
     _add_buildings(shapes, head, layers)
+    if has_groups(layers):
+        head["groups"], lines, centres = pack_groups(layers, head["grids"]["id"], audience)
+        shapes.append(("groups", pack(_degrees(lines, drawing.crs), closed=False), 0))
+        shapes.append(("groups.centre", pack_points(_degrees(centres, drawing.crs)), 0))
     head["places"] = _places(shapes, layers, drawing)
     head["shapes"] = [[name, len(p.parts), len(p.points), len(p.xy), corners]
                       for name, p, corners in shapes]
@@ -110,6 +118,7 @@ def _grids(layers: Layers, drawing: Drawing, audience: str) -> dict[str, list[An
         columns[name] = hide_few(count_of(grids, name), audience).tolist()
     for name in ("households_low", "households_high"):
         columns[name] = [-2 if hidden else v for v, hidden in zip(columns[name], few, strict=True)]
+    columns["scores"] = pack_scores(grids, audience)
     return columns
 
 
@@ -125,9 +134,10 @@ def split_reason(reason: str) -> tuple[str, str]:
     return "", reason
 
 
-def _communities(layers: Layers) -> dict[str, list[Any]]:
+def _communities(layers: Layers, audience: str) -> dict[str, list[Any]]:
     frame = layers["communities"]
-    return {"id": keys_of(frame, "community_id"), "name": text_of(frame, "name")}
+    return {"id": keys_of(frame, "community_id"), "name": text_of(frame, "name"),
+            "scores": pack_scores(frame, audience)}
 
 
 def _degrees(geometries: np.ndarray, crs: Any) -> np.ndarray:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import geopandas as gpd
 import numpy as np
@@ -15,30 +15,67 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from gridplan.errors import Findings, first_ids
 from gridplan.layers import Study, Units, conform
 from gridplan.params import Params, Range
 from gridplan.partition.borders import draw_borders, measure_on_line
 from gridplan.partition.bounds import describe_bounds, describe_contents
+from gridplan.partition.constraints import (
+    Passages,
+    Wishes,
+    count_closed,
+    find_passages,
+    judge_links,
+    lock_units,
+    make_wishes,
+    note_strangers,
+    passable_metres,
+)
+from gridplan.partition.costs import add_move_costs
 from gridplan.partition.cutting import (
+    CutCommunity,
     Grid,
     carve_empty,
     cut_community,
     join_empty,
     number_parts,
+    stands_alone,
 )
 from gridplan.partition.delineating import delineate_communities, settle_grids
 from gridplan.partition.drawing import add_figures, draw_grids
 from gridplan.partition.estates import join_estate_units, number_by_block
-from gridplan.partition.figures import city_figures
+from gridplan.partition.figures import city_figures, score_figures
 from gridplan.partition.graph import Contacts, Ints, components, touch_units
+from gridplan.partition.groups import cut_groups, draw_groups, group_figures
+from gridplan.partition.inner import (
+    Homes,
+    inner_figures,
+    note_cut_estates,
+    read_homes,
+    weigh_inner,
+)
+from gridplan.partition.mergers import add_mergers
 from gridplan.partition.numbering import number_rows
+from gridplan.partition.rings import open_rings
+from gridplan.partition.scores import (
+    add_scores,
+    average_scores,
+    classes_known,
+    count_straddling,
+    find_pieces,
+    sum_scores,
+)
 
 __all__ = ["Partition", "partition_units"]
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Layers of the plan that the partition makes, each as the contract has it."""
+    """Layers of the plan that the partition makes, each as the contract has it.
+
+    ``groups`` is None where grids are not divided into groups, ``must_links`` where none are
+    given.
+    """
 
     communities: gpd.GeoDataFrame
     grids: gpd.GeoDataFrame
@@ -46,11 +83,14 @@ class Partition:
     borders: gpd.GeoDataFrame
     buildings: gpd.GeoDataFrame
     figures: pd.DataFrame
+    groups: gpd.GeoDataFrame | None = None
+    must_links: gpd.GeoDataFrame | None = None
 
 
 def partition_units(study: Study, units: Units, buildings: gpd.GeoDataFrame, params: Params, *,
-                    lang: str = "en", progress: Callable[[float], None] | None = None
-                    ) -> Partition:
+                    lang: str = "en", progress: Callable[[float], None] | None = None,
+                    locked: gpd.GeoDataFrame | None = None,
+                    findings: Findings | None = None) -> Partition:
     """Divide every community into grids and describe them.
 
     Parameters
@@ -60,52 +100,153 @@ def partition_units(study: Study, units: Units, buildings: gpd.GeoDataFrame, par
         households_source of every building.
     progress
         Called with the share of households done, 0–1.
+    locked
+        Grids of an earlier plan (columns of the layer ``grids``, the same CRS) that must come
+        out as they are: they keep their units and codes, and no other grid gets their codes.
+    findings
+        Receives a warning for each must-link and locked grid that could not be kept.
 
     Returns
     -------
     Partition
         Where ``study.communities`` is None, communities are proposed first.
     """
-    names, proposed = _communities(study, units, params)
+    findings = Findings() if findings is None else findings
+    locked = _usable_locks(study, locked, findings)
+    homes = read_homes(units, buildings, study.layer("estates"))
+    passages = find_passages(study)
+    everywhere = _touch(units, homes, params, passages)
+    wishes, touched = make_wishes(study, units, buildings, lock_units(
+        locked, units, units.frame["community_id"].to_numpy(dtype=object), everywhere, findings),
+        number_by_block(units.frame))
+    names, proposed = _communities(study, units, params, everywhere, wishes)
     owner, ids = pd.factorize(names, sort=True)
     kinds = _kinds(study, ids)
-    contacts = touch_units(units, params.partition.border_factors, owner.astype(np.int64))
-    piece = components(len(owner), contacts.a, contacts.b)
-    grids: list[Grid] = []
-    of: list[str] = []
-    certificates: dict[str, str] = {}
     ranges = {str(c): params.partition.range_of(kinds[c]) for c in ids}
+    _note_strangers(wishes, units, owner, [ranges[str(c)] for c in ids])
+    contacts = everywhere.take(owner[everywhere.a] == owner[everywhere.b])
+    cuts = _cut_all(units, contacts, owner, ids, ranges, params, wishes, proposed, progress)
+    cuts = add_mergers(cuts, ranges, units.frame["households"].to_numpy(), everywhere)
+    frame, row = draw_grids([g for cut in cuts.values() for g in cut.grids],
+                            [name for name, cut in cuts.items() for _ in cut.grids], units, study,
+                            lang, locked)
+    basic = (frame["kind"] == "basic").to_numpy(dtype=bool)
+    group = (cut_groups(units, contacts, row, basic, homes, params) if params.partition.groups
+             else row)
+    grid_of_group = row[np.unique(group, return_index=True)[1]]
+    units, group = join_estate_units(units, number_by_block(units.frame), group,
+                                     contacts.take(contacts.open), ranges,
+                                     frame["community_id"].to_numpy(dtype=object)[row])
+    row = grid_of_group[group]
+    found = _describe(study, units, buildings, frame, row, ranges, kinds,
+                      {name: cut.certificate() for name, cut in cuts.items()},
+                      params.partition.border_factors, lang)
+    if len(study.roads) and not classes_known(study.roads["road_class"]):
+        findings.add("partition.straddling_unmeasured", "warning", layer="roads",
+                     field="road_class", count=len(study.roads))
+    found = _add_groups(found, study, units, buildings, frame, row, group, ranges, params,
+                        findings, lang)
+    found = _add_passability(found, units, row, params.partition.border_factors, passages)
+    if study.must_links is None:
+        return found
+    at = units.frame.index.get_indexer(units.unit_of.loc[buildings.index].to_numpy())
+    judged = judge_links(study.must_links, touched, row[at], wishes, findings, lang)
+    return replace(found, must_links=conform("must_links", judged))
+
+
+def _touch(units: Units, homes: Homes, params: Params, passages: Passages) -> Contacts:
+    """Return the contacts of all units, estates and passability taken into account."""
+    nowhere = np.zeros(len(units.frame), dtype=np.int64)
+    plain: Contacts = touch_units(units, params.partition.border_factors, nowhere,
+                                  passable_metres(units, passages))
+    return weigh_inner(plain, homes, params.partition.inner)
+
+
+def _usable_locks(study: Study, locked: gpd.GeoDataFrame | None,
+                  findings: Findings) -> gpd.GeoDataFrame | None:
+    """Return locked grids; none where communities are to be proposed, whose codes are new."""
+    if locked is None or locked.empty:
+        return None
+    if study.communities is None:
+        findings.add("partition.locked_unused", "warning", layer="grids", field="locked",
+                     row=first_ids(locked["grid_id"]), count=len(locked))
+        return None
+    return locked
+
+
+def _note_strangers(wishes: Wishes, units: Units, owner: Ints, limits: list[Range]) -> None:
+    if not wishes.links:
+        return
+    over = np.zeros(len(owner), dtype=bool)
+    for k, held in enumerate(limits):
+        over |= stands_alone(units.frame, held) & (owner == k)
+    special = units.frame["special_id"].notna().to_numpy(dtype=bool)
+    note_strangers(wishes, owner, special, over)
+
+
+def _cut_all(units: Units, contacts: Contacts, owner: Ints, ids: pd.Index,
+             ranges: dict[str, Range], params: Params, wishes: Wishes,
+             proposed: list[Grid] | None,
+             progress: Callable[[float], None] | None) -> dict[str, CutCommunity]:
+    """Cut every community, or settle the grids that proposed ones are made of."""
+    piece = components(len(owner), contacts.a, contacts.b)
     load = units.frame["households"].to_numpy()
+    cuts: dict[str, CutCommunity] = {}
     done = 0
-    for number, name in enumerate(ids):
+    for number, name in enumerate(map(str, ids)):
         members = np.flatnonzero(owner == number)
         if proposed is None:
-            cut = cut_community(units, contacts, members, ranges[str(name)], params, piece)
+            cut = cut_community(units, contacts, members, ranges[name], params, piece, wishes)
+            cut = open_rings(cut, units, contacts, ranges[name], wishes)
             cut = carve_empty(cut, units, contacts, params.blocks.empty_ha * 1e4)
-            cut = number_parts(join_empty(cut, contacts, len(owner)), contacts, len(owner))
+            cuts[name] = number_parts(join_empty(cut, contacts, len(owner)), contacts, len(owner))
         else:
             held = [g for g in proposed if owner[g.members[0]] == number]
-            cut = settle_grids(held, units, contacts, params)
-        grids += cut.grids
-        of += [str(name)] * len(cut.grids)
-        certificates[str(name)] = cut.certificate()
+            cut = settle_grids(held, units, contacts, params, wishes)
+            cuts[name] = open_rings(cut, units, contacts, ranges[name], wishes)
         done += int(load[members].sum())
         if progress is not None:
             progress(done / max(1, int(load.sum())))
-    frame, row = draw_grids(grids, of, units, study, lang)
-    units, row = join_estate_units(units, number_by_block(units.frame), row, contacts, ranges,
-                                   frame["community_id"].to_numpy(dtype=object)[row])
-    return _describe(study, units, buildings, frame, row, ranges, kinds, certificates, lang)
+    return cuts
 
 
-def _communities(study: Study, units: Units, params: Params
-                 ) -> tuple[NDArray[np.object_], list[Grid] | None]:
+def _add_passability(found: Partition, units: Units, row: Ints, factors: tuple[float, ...],
+                     passages: Passages) -> Partition:
+    """Add the figure of the grids that one cannot walk through without leaving them."""
+    contacts = touch_units(units, factors, row, passable_metres(units, passages))
+    closed = count_closed(row, contacts, units.frame["households"].to_numpy())
+    told = pd.DataFrame([{"name": "grids_with_closed_crossing", "scope": "city",
+                          "scope_id": "all", "value": float(closed), "unit": "grids"}])
+    return replace(found, figures=pd.concat([found.figures, conform("figures", told)],
+                                            ignore_index=True))
+
+
+def _add_groups(found: Partition, study: Study, units: Units, buildings: gpd.GeoDataFrame,
+                grids: gpd.GeoDataFrame, row: Ints, group: Ints, ranges: dict[str, Range],
+                params: Params, findings: Findings, lang: str) -> Partition:
+    """Add groups, and the figures of groups and of what lies inside estates."""
+    estates = study.layer("estates")
+    homes = read_homes(units, buildings, estates)
+    note_cut_estates(units, homes, grids, row, ranges, findings)
+    told = [found.figures, inner_figures(units, homes, grids, row, lines_at_grade(study), ranges)]
+    if not params.partition.groups:
+        return replace(found, figures=pd.concat(told, ignore_index=True))
+    groups, ids = draw_groups(units, group, row, grids, buildings, homes, estates,
+                              study.layer("specials")["kind"], lang)
+    told.append(group_figures(groups, params.partition.group))
+    at = units.frame.index.get_indexer(units.unit_of.loc[buildings.index].to_numpy())
+    return replace(
+        found, groups=conform("groups", groups), figures=pd.concat(told, ignore_index=True),
+        units=found.units.assign(group_id=pd.array(ids, dtype="string")),
+        buildings=found.buildings.assign(group_id=pd.array(ids[at], dtype="string")))
+
+
+def _communities(study: Study, units: Units, params: Params, contacts: Contacts,
+                 wishes: Wishes) -> tuple[NDArray[np.object_], list[Grid] | None]:
     """Return the community id of every unit; where none are drawn, propose them and their grids."""
     if study.communities is not None:
         return units.frame["community_id"].to_numpy(dtype=object), None
-    nowhere = np.zeros(len(units.frame), dtype=np.int64)
-    contacts: Contacts = touch_units(units, params.partition.border_factors, nowhere)
-    label, grids = delineate_communities(units, contacts, params)
+    label, grids = delineate_communities(units, contacts, params, wishes)
     shape = units.frame.geometry.to_numpy()
     drawn = np.array([shapely.coverage_union_all(shape[label == k])
                       for k in range(label.max() + 1)], dtype=object)
@@ -123,7 +264,7 @@ def _kinds(study: Study, ids: pd.Index) -> dict[str, str]:
 
 def _describe(study: Study, units: Units, buildings: gpd.GeoDataFrame, grids: gpd.GeoDataFrame,
               row: Ints, ranges: dict[str, Range], kinds: dict[str, str],
-              certificates: dict[str, str], lang: str) -> Partition:
+              certificates: dict[str, str], factors: tuple[float, ...], lang: str) -> Partition:
     unit_row = units.frame.index.get_indexer(units.unit_of.loc[buildings.index].to_numpy())
     grid_row = row[unit_row]
     grids = add_figures(grids, buildings, grid_row, ranges)
@@ -139,8 +280,11 @@ def _describe(study: Study, units: Units, buildings: gpd.GeoDataFrame, grids: gp
     names = pd.Series([known.get(e, "") for e in buildings["estate_id"].fillna("")], dtype=object)
     contents = describe_contents(pd.Series(grid_row), names, buildings["number"].fillna(""), lang)
     grids["contents"] = contents.reindex(range(len(grids)), fill_value="").to_numpy()
+    grids, borders, scored = _score(study, units, row, grids, borders, ranges, factors)
     towns = _draw_communities(study, grids, kinds, certificates)
+    towns = towns.join(average_scores(sum_scores(grids, borders)), on="community_id")
     figures = city_figures(grids, borders, len(towns), buildings)
+    figures = pd.concat([figures, conform("figures", scored)], ignore_index=True)
     placed = buildings.assign(
         building_id=buildings.index.to_numpy(),
         community_id=grids["community_id"].to_numpy(dtype=object)[grid_row],
@@ -154,6 +298,23 @@ def _describe(study: Study, units: Units, buildings: gpd.GeoDataFrame, grids: gp
                      conform("units", held.reset_index(drop=True)),
                      conform("borders", borders.drop(columns="on_line_m")),
                      conform("buildings", placed.reset_index(drop=True)), figures)
+
+
+def _score(study: Study, units: Units, row: Ints, grids: gpd.GeoDataFrame,
+           borders: gpd.GeoDataFrame, ranges: dict[str, Range], factors: tuple[float, ...]
+           ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, pd.DataFrame]:
+    """Return grids with scores, borders with the cost of moving them, and the scorecard."""
+    low = np.array([ranges[c].low for c in grids["community_id"]])
+    high = np.array([ranges[c].high for c in grids["community_id"]])
+    households = units.frame["households"].to_numpy(dtype=np.int64)
+    contacts = touch_units(units, factors, pd.factorize(grids["community_id"])[0][row])
+    known = classes_known(study.roads["road_class"])
+    grids = add_scores(grids, borders, row, households, contacts if known else None, low, high,
+                       factors)
+    borders = add_move_costs(borders, grids, units, row, contacts, low, high, factors)
+    straddling = count_straddling(row, find_pieces(row, contacts), households,
+                                  len(grids)) if known else None
+    return grids, borders, score_figures(grids, borders, low, high, factors, straddling)
 
 
 def lines_at_grade(study: Study) -> NDArray[np.object_]:

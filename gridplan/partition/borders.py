@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from gridplan.layers import Units
+from gridplan.layers import BARRIER_CLASS, BARRIERS, ROAD_CLASS, Units
 
 Ints = NDArray[np.int64]
 
@@ -85,3 +87,29 @@ def measure_on_line(borders: gpd.GeoDataFrame, lines: NDArray[np.object_]) -> ND
                                                  ON_LINE_M))
         on_line[k] = shapely.length(shapely.intersection(shape[k], close))
     return on_line
+
+
+def weigh_borders(borders: pd.DataFrame, factors: Sequence[float]) -> NDArray[np.float64]:
+    """Return the weight of each row of the borders: metres × factor of what it follows.
+
+    >>> rows = pd.DataFrame({"length_m": [10.0, 10.0], "road_class": ["", "wall"]})
+    >>> weigh_borders(rows, (10.0, 3.0, 2.0, 1.0, 0.5)).tolist()
+    [100.0, 5.0]
+    """
+    known = {**ROAD_CLASS, **dict.fromkeys(BARRIERS, BARRIER_CLASS), "": 0}
+    rank = borders["road_class"].fillna("").map(known).fillna(1).to_numpy(dtype=np.int64)
+    weight: NDArray[np.float64] = borders["length_m"].to_numpy(dtype=np.float64) * np.asarray(
+        factors)[rank]
+    return weight
+
+
+def add_by_grid(borders: pd.DataFrame, grid_ids: pd.Series, weight: NDArray[np.float64]
+                ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the metres and the weight of each grid's borders; a border counts for both sides."""
+    ids = pd.Index(grid_ids.to_numpy(dtype=object))
+    row = np.concatenate([ids.get_indexer(borders[c].to_numpy(dtype=object))
+                          for c in ("grid_a", "grid_b")])
+    metres = borders["length_m"].to_numpy(dtype=np.float64)
+    length, total = (np.bincount(row, np.tile(v, 2), minlength=len(ids)).astype(np.float64)
+                     for v in (metres, weight))
+    return length, total

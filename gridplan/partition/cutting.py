@@ -1,7 +1,7 @@
 """Units become grids: what stands alone, what is cut, and why a grid is an exception.
 
-For each community the special places and the buildings above the range are
-taken out; what is left falls into *parts*, connected pieces that are cut one
+For each community the special places, the buildings above the range and
+locked grids are taken out; what is left falls into *parts*, connected pieces that are cut one
 by one. Large land without households is taken out of the grids afterwards:
 before the cut it would tear the parts to fragments.
 """
@@ -13,13 +13,17 @@ import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
 from gridplan.layers import Units, one_polygon
 from gridplan.params import Params, Range
-from gridplan.partition.estates import cut_whole_estates, number_by_block
-from gridplan.partition.graph import Contacts, Ints, components
+from gridplan.partition.advice import name_nearest
+from gridplan.partition.constraints import Wishes, hold_links
+from gridplan.partition.estates import cut_whole_estates
+from gridplan.partition.graph import Contacts, Floats, Ints, components
+from gridplan.partition.objective import price_grids
 
 # Land without households below this size does not stand alone if it has neighbours.
 _SCRAP_M2 = 5_000.0
@@ -35,13 +39,23 @@ class Reason:
 
 @dataclass(frozen=True)
 class Grid:
-    """A grid before it is drawn: its units (positions) and how it came to be."""
+    """A grid before it is drawn: its units (positions) and how it came to be.
+
+    ``lock`` is the row of the locked grid that it is, -1 for one that was cut.
+    """
 
     members: Ints
     kind: str = "basic"
     status: str = "ok"
     reason: Reason | None = None
     part: int = 0
+    lock: int = -1
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it came out of the cut of a part."""
+        return self.kind == "basic" and self.lock < 0 and (
+            self.reason is None or self.reason.code != "building")
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,7 @@ class CutCommunity:
 
 
 def cut_community(units: Units, contacts: Contacts, members: Ints, limits: Range,
-                  params: Params, piece: Ints) -> CutCommunity:
+                  params: Params, piece: Ints, wishes: Wishes) -> CutCommunity:
     """Divide the units of one community into grids.
 
     Parameters
@@ -67,19 +81,24 @@ def cut_community(units: Units, contacts: Contacts, members: Ints, limits: Range
         Positions of the community's units in ``units.frame``.
     piece
         For each unit of the frame the piece of the community's polygon it lies on.
+    wishes
+        Must-links, locked grids and the spread of households.
     """
     frame = units.frame
     near = contacts.among(members, len(frame))
-    special = frame["special_id"].fillna("").to_numpy(dtype=object)[members]
+    lock = wishes.locked[members]
+    special = np.where(lock < 0, frame["special_id"].fillna("").to_numpy(dtype=object)[members], "")
     households = frame["households"].to_numpy()[members]
-    estate = number_by_block(frame)[members]
-    biggest = frame["biggest"].to_numpy()[members]
-    over = (biggest > limits.high) & (biggest == households)
-    grids = _special_grids(members, special, near)
+    estate = wishes.estate[members]
+    over = stands_alone(frame, limits)[members] & (lock < 0)
+    grids = _locked_grids(members, households, lock, limits)
+    grids += _special_grids(members, special, near)
     grids += [Grid(members[k:k + 1], status="over", reason=Reason("building", {
         "households": int(frame["biggest"].iloc[members[k]]), "high": limits.high}))
         for k in np.flatnonzero(over & (special == ""))]
-    free = np.flatnonzero((special == "") & ~over)
+    cut_off = (special != "") | over | (lock >= 0)
+    free = np.flatnonzero(~cut_off)
+    links, near = hold_links(wishes, members, ~cut_off, near, households, limits.high)
     inside = near.among(free, len(members))
     label = components(len(free), inside.a, inside.b)
     main = _main_piece(piece[members[free]], households[free])
@@ -87,12 +106,32 @@ def cut_community(units: Units, contacts: Contacts, members: Ints, limits: Range
     parts = [free[label == p] for p in range(int(label.max(initial=-1)) + 1)]
     for number, part in enumerate(parts, start=1):
         apart = bool(len(part)) and piece[members[part[0]]] != main
-        cut, certificate = cut_part(members[part], households[part], estate[part],
-                                    near.among(part, len(members)), limits, params, apart)
+        cut, certificate = cut_part(
+            members[part], households[part], estate[part], near.among(part, len(members)), limits,
+            params, apart, links=links[part], variance=wishes.variance[members[part]])
         grids += [replace(g, part=number) for g in cut]
         if certificate:
             certificates[number] = certificate
     return CutCommunity(_adopt_scraps(grids, frame["area_m2"].to_numpy(), contacts), certificates)
+
+
+def stands_alone(frame: pd.DataFrame, limits: Range) -> NDArray[np.bool_]:
+    """Tell which units are one building above the range."""
+    biggest = frame["biggest"].to_numpy()
+    alone: NDArray[np.bool_] = (biggest > limits.high) & (biggest == frame["households"].to_numpy())
+    return alone
+
+
+def _locked_grids(members: Ints, households: Ints, lock: Ints, limits: Range) -> list[Grid]:
+    grids = []
+    for row in np.unique(lock[lock >= 0]).tolist():
+        load = int(households[lock == row].sum())
+        fine = limits.low <= load <= limits.high
+        why = None if fine else Reason("locked", {"households": load, "low": limits.low,
+                                                  "high": limits.high})
+        status = "ok" if fine else ("under" if load < limits.low else "over")
+        grids.append(Grid(members[lock == row], status=status, reason=why, lock=row))
+    return grids
 
 
 def _special_grids(members: Ints, special: NDArray[np.object_], near: Contacts) -> list[Grid]:
@@ -117,11 +156,13 @@ def _main_piece(piece: Ints, households: Ints) -> int:
 
 
 def cut_part(members: Ints, households: Ints, estate: Ints, near: Contacts, limits: Range,
-             params: Params, apart: bool) -> tuple[list[Grid], dict[str, object]]:
+             params: Params, apart: bool, *, links: Ints,
+             variance: Floats) -> tuple[list[Grid], dict[str, object]]:
     """Cut one part; return its grids and, where it has exceptions, its certificate.
 
     The arrays are those of the part's units; ``near`` is numbered like them.
-    ``apart`` tells that the part lies on another piece of the community than most of it.
+    ``apart`` tells that the part lies on another piece of the community than most of it,
+    ``links`` which units must lie together.
     """
     total = int(households.sum())
     low, high = limits.low, limits.high
@@ -131,14 +172,16 @@ def cut_part(members: Ints, households: Ints, estate: Ints, near: Contacts, limi
         code = "exclave" if apart else "small"
         reason = Reason(code, {"households": total, "low": low})
         return [Grid(members, status=code, reason=reason)], {}
-    cut = cut_whole_estates(households, estate, near, limits, params)
+    toll = price_grids(households, variance, limits, params.partition.objective)
+    cut = cut_whole_estates(households, estate, near, limits, params, links=links, toll=toll)
     load = np.bincount(cut.labels, households, minlength=cut.count).astype(np.int64)
+    advice = name_nearest(households, near, limits, load, cut.status)
     grids = []
     for k in range(cut.count):
         inside = low <= load[k] <= high
         status = "ok" if inside else ("under" if load[k] < low else "over")
         why = None if inside else _reason_of(cut.status, total, len(members), limits,
-                                             cut.effort_spent)
+                                             cut.effort_spent, advice)
         if why is not None and why.code == "unproven":
             status = "unproven"
         grids.append(Grid(members[cut.labels == k], status=status, reason=why))
@@ -146,11 +189,13 @@ def cut_part(members: Ints, households: Ints, estate: Ints, near: Contacts, limi
     if not bad or bad[0].reason is None:
         return grids, {}
     return grids, {"kind": bad[0].reason.code, "low": low, "high": high, "grids": cut.count,
-                   "households": total}
+                   "households": total, **advice}
 
 
-def _reason_of(status: str, total: int, units: int, limits: Range, effort: str) -> Reason:
-    values: dict[str, object] = {"households": total, "low": limits.low, "high": limits.high}
+def _reason_of(status: str, total: int, units: int, limits: Range, effort: str,
+               advice: dict[str, object]) -> Reason:
+    values: dict[str, object] = {"households": total, "low": limits.low, "high": limits.high,
+                                 **advice}
     if not limits.fits(total):
         fewer = total // limits.low
         return Reason("count", {**values, "fewer": fewer, "more": fewer + 1,
@@ -181,7 +226,8 @@ def _adopt_scraps(grids: list[Grid], area: NDArray[np.float64],
         share: dict[int, float] = {}
         for x, y, m in ((a, b, length), (b, a, length)):
             for other, metres in zip(y[x == k].tolist(), m[x == k].tolist(), strict=True):
-                if other != k and other not in scraps and size < room.get(other, np.inf):
+                if other != k and other not in scraps and grids[other].lock < 0 and (
+                        size < room.get(other, np.inf)):
                     share[other] = share.get(other, 0.0) + metres
         if share and (len(share) == 1 or size < _SCRAP_M2):
             to = max(share, key=lambda o: (grids[o].kind == "special", share[o], -o))
@@ -211,14 +257,14 @@ def carve_empty(cut: CutCommunity, units: Units, contacts: Contacts, empty_m2: f
     out: list[Grid] = []
     for grid in cut.grids:
         empty = households[grid.members] == 0
-        if grid.kind != "basic" or grid.part in proven or area[
+        if grid.kind != "basic" or grid.lock >= 0 or grid.part in proven or area[
                 grid.members[empty]].sum() < empty_m2:
             out.append(grid)
             continue
         if empty.all():
             out.append(Grid(grid.members, "special", "special", Reason("special-empty")))
             continue
-        near = contacts.among(grid.members, len(households))
+        near = contacts.among(grid.members, len(households)).passable(len(empty))
         spots = np.flatnonzero(_peel(empty, area[grid.members], near))
         inside = near.among(spots, len(empty))
         label = components(len(spots), inside.a, inside.b)
@@ -286,8 +332,7 @@ def number_parts(cut: CutCommunity, contacts: Contacts, count: int) -> CutCommun
 
     Taking out empty land can split a part; each piece of it is then a part of its own.
     """
-    plain = [k for k, g in enumerate(cut.grids)
-             if g.kind == "basic" and (g.reason is None or g.reason.code != "building")]
+    plain = [k for k, g in enumerate(cut.grids) if g.is_cut]
     members = np.concatenate([cut.grids[k].members for k in plain] or [np.empty(0, np.int64)])
     inside = contacts.among(members, count)
     label = components(len(members), inside.a, inside.b)

@@ -11,6 +11,7 @@ import numpy as np
 
 from gridplan.layers import Units
 from gridplan.params import Params
+from gridplan.partition.constraints import Wishes, hold_links
 from gridplan.partition.cutting import (
     CutCommunity,
     Grid,
@@ -20,13 +21,12 @@ from gridplan.partition.cutting import (
     join_empty,
     number_parts,
 )
-from gridplan.partition.estates import number_by_block
 from gridplan.partition.graph import Contacts, Ints, components
 from gridplan.regions import Graph, cut_graph
 
 
-def delineate_communities(units: Units, contacts: Contacts,
-                          params: Params) -> tuple[Ints, list[Grid]]:
+def delineate_communities(units: Units, contacts: Contacts, params: Params,
+                          wishes: Wishes) -> tuple[Ints, list[Grid]]:
     """Return a community number for every unit, and the grids that they are made of.
 
     Communities are connected and hold 1,500–5,000 households where that can be.
@@ -34,7 +34,8 @@ def delineate_communities(units: Units, contacts: Contacts,
     """
     everything = np.arange(len(units.frame))
     piece = np.zeros(len(units.frame), dtype=np.int64)
-    cut = cut_community(units, contacts, everything, params.partition.urban, params, piece)
+    cut = cut_community(units, contacts, everything, params.partition.urban, params, piece,
+                        wishes)
     grids = carve_empty(cut, units, contacts, params.blocks.empty_ha * 1e4,
                         spare_proven=False).grids
     owner = np.empty(len(everything), dtype=np.int64)
@@ -52,14 +53,14 @@ def delineate_communities(units: Units, contacts: Contacts,
         graph = Graph(households=households[inside].astype(np.int64), u=links.a.astype(np.int32),
                       v=links.b.astype(np.int32), weight=links.weight, major=links.major)
         found = cut_graph(graph, limits.low, limits.high, effort=params.partition.effort,
-                          seed=params.seed)
+                          seed=params.seed, apart=params.partition.objective.apart)
         community[inside] = found.labels + used
         used += found.count
     return community[owner], grids
 
 
-def settle_grids(grids: list[Grid], units: Units, contacts: Contacts, params: Params
-                 ) -> CutCommunity:
+def settle_grids(grids: list[Grid], units: Units, contacts: Contacts, params: Params,
+                 wishes: Wishes) -> CutCommunity:
     """Make the grids of one proposed community final.
 
     Grids in range stay; a part with exceptions is cut again, now that it is
@@ -68,14 +69,16 @@ def settle_grids(grids: list[Grid], units: Units, contacts: Contacts, params: Pa
     count = len(units.frame)
     cut = number_parts(join_empty(CutCommunity(grids), contacts, count), contacts, count)
     households = units.frame["households"].to_numpy()
-    estate = number_by_block(units.frame)
     certificates: dict[int, dict[str, object]] = {}
     settled = list(cut.grids)
     for part in sorted({g.part for g in cut.grids if g.part and g.status != "ok"}):
         members = np.sort(np.concatenate([g.members for g in cut.grids if g.part == part]))
-        again, certificate = cut_part(members, households[members], estate[members],
-                                      contacts.among(members, count), params.partition.urban,
-                                      params, apart=False)
+        near, everyone = contacts.among(members, count), np.ones(len(members), dtype=bool)
+        links, near = hold_links(wishes, members, everyone, near, households[members],
+                                 params.partition.urban.high)
+        again, certificate = cut_part(members, households[members], wishes.estate[members], near,
+                                      params.partition.urban, params, apart=False, links=links,
+                                      variance=wishes.variance[members])
         settled = [g for g in settled if g.part != part] + [replace(g, part=part) for g in again]
         if certificate:
             certificates[part] = certificate

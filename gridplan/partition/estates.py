@@ -1,8 +1,8 @@
-"""Estates stay whole while they fit: cut with estates held together, let go only where it fails."""
+"""What belongs together stays whole while it fits: estates and must-links."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import geopandas as gpd
 import numpy as np
@@ -12,40 +12,84 @@ from numpy.typing import NDArray
 
 from gridplan.layers import Units, name_units, one_polygon
 from gridplan.params import Params, Range
-from gridplan.partition.graph import Contacts, Ints, components
+from gridplan.partition.graph import Contacts, Floats, Ints, components
+from gridplan.partition.objective import weigh_contacts
 from gridplan.regions import Cut, Graph, cut_graph
 
 
-def cut_whole_estates(households: Ints, estate: Ints, near: Contacts, limits: Range,
-                      params: Params) -> Cut:
-    """Cut a connected part; an estate is cut only where no grid plan in range was found without.
+@dataclass(frozen=True)
+class _Part:
+    """A connected part that is to be cut: its units, and what is asked of its grids."""
 
-    First every estate of at most ``limits.high`` households is held together;
-    then small ones are let go, then those in or beside grids out of range, at
-    last all of them.
+    households: Ints
+    estate: Ints
+    links: Ints
+    limits: Range
+    params: Params
+    toll: Floats | None
+
+
+def cut_whole_estates(households: Ints, estate: Ints, near: Contacts, limits: Range,
+                      params: Params, *, links: Ints | None = None,
+                      toll: Floats | None = None) -> Cut:
+    """Cut a connected part so that what belongs together stays so, as far as the range allows.
+
+    First no grid reaches across what nobody can walk across, and estates and must-links are held
+    together; where no plan in range was found so, estates are let go, then closed borders may be
+    crossed, at last must-links are let go. What is said to be impossible was shown on the plain
+    graph with nothing held.
 
     Parameters
     ----------
     estate
         Number of each unit's estate inside its block, -1 for none.
+    links
+        Number of what each unit must lie with, -1 for none.
+    toll
+        Cost of a grid by its households.
     """
-    held = _load_of(estate, households)
+    count = len(households)
+    none = np.full(count, -1, dtype=np.int64)
+    wanted = none if links is None else links
+    part = _Part(households, estate, wanted, limits, params, toll)
+    webs = [near.passable(count)]
+    if not near.open.all() and limits.fits(int(households.sum())):
+        webs.append(near.barring())
+    best: Cut | None = None
+    for held in (part, replace(part, links=none)) if (wanted >= 0).any() else (part,):
+        for web in webs:
+            cut = _let_estates_go(held, web)
+            if best is None or cut.out_of_range < best.out_of_range:
+                best = cut
+            if not cut.out_of_range:
+                return cut
+    assert best is not None
+    return replace(best, status=cut.status, effort_spent=cut.effort_spent)
+
+
+def _let_estates_go(part: _Part, near: Contacts) -> Cut:
+    """Hold every estate of at most ``limits.high`` households together, then fewer and fewer.
+
+    Small ones are let go first, then those in or beside grids out of range, at last all of them.
+    """
+    limits = part.limits
+    held = _load_of(part.estate, part.households)
     fits = np.flatnonzero((held > 0) & (held <= limits.high))
     large = fits[held[fits] >= limits.low]
-    cut, label = _cut_held(households, estate, fits, near, limits, params)
+    cut = _cut_held(part, fits, near)
     if cut.out_of_range and len(large) < len(fits):
-        cut, label = _cut_held(households, estate, large, near, limits, params)
+        cut = _cut_held(part, large, near)
     if cut.out_of_range and len(large):
-        load = np.bincount(cut.labels, households, minlength=cut.count)
+        load = np.bincount(cut.labels, part.households, minlength=cut.count)
         bad = ((load < limits.low) | (load > limits.high))[cut.labels]
         beside = bad.copy()
         beside[near.a] |= bad[near.b]
         beside[near.b] |= bad[near.a]
-        kept = np.setdiff1d(large, estate[beside])
-        cut, label = _cut_held(households, estate, kept, near, limits, params)
+        kept = np.setdiff1d(large, part.estate[beside])
+        cut = _cut_held(part, kept, near)
         if cut.out_of_range and len(kept):
-            cut, label = _cut_held(households, estate, kept[:0], near, limits, params)
-    return replace(cut, labels=label)
+            cut = _cut_held(part, kept[:0], near)
+    return cut
 
 
 def _load_of(estate: Ints, households: Ints) -> Ints:
@@ -53,25 +97,36 @@ def _load_of(estate: Ints, households: Ints) -> Ints:
     return np.bincount(estate[named], households[named]).astype(np.int64)
 
 
-def _cut_held(households: Ints, estate: Ints, whole: Ints, near: Contacts, limits: Range,
-              params: Params) -> tuple[Cut, NDArray[np.int32]]:
-    """Cut with the estates ``whole`` held together; labels are those of the units."""
-    group = _hold(estate, whole, near)
-    count = int(group.max()) + 1
-    load = np.bincount(group, households, minlength=count).astype(np.int64)
+def _cut_held(part: _Part, whole: Ints, near: Contacts) -> Cut:
+    """Cut with the estates ``whole`` and all links held together; labels are those of the units."""
+    group = _hold(part, whole, near)
+    load = np.bincount(group, part.households).astype(np.int64)
     between = near.grouped(group)
+    aim = part.params.partition.objective
     graph = Graph(households=load, u=between.a.astype(np.int32), v=between.b.astype(np.int32),
-                  weight=between.weight, major=between.major)
-    cut = cut_graph(graph, limits.low, limits.high, effort=params.partition.effort,
-                    seed=params.seed)
-    label = cut.labels[group]
-    return replace(cut, labels=label), label
+                  weight=weigh_contacts(between, aim), major=between.major)
+    cut = cut_graph(graph, part.limits.low, part.limits.high, seed=part.params.seed,
+                    effort=part.params.partition.effort, toll=part.toll, apart=aim.apart)
+    groups = cut.groups[group] if len(cut.groups) else cut.groups
+    return replace(cut, labels=cut.labels[group], groups=groups)
 
 
-def _hold(estate: Ints, whole: Ints, near: Contacts) -> Ints:
-    """Return a group for each unit: connected units of an estate held together are one."""
+def _hold(part: _Part, whole: Ints, near: Contacts) -> Ints:
+    """Return a group for each unit: what is held together is one.
+
+    An estate that a link would make larger than a grid is let go.
+    """
+    count = len(part.households)
+    linked = (part.links[near.a] == part.links[near.b]) & (part.links[near.a] >= 0)
+    estate = part.estate
     same = (estate[near.a] == estate[near.b]) & np.isin(estate[near.a], whole) & ~near.major
-    return components(len(estate), near.a[same], near.b[same])
+    group = components(count, near.a[same | linked], near.b[same | linked])
+    if linked.any():
+        load = np.bincount(group, part.households)
+        burst = (load > part.limits.high)[group] & (part.links >= 0)
+        same &= ~np.isin(group[near.a], group[burst])
+        group = components(count, near.a[same | linked], near.b[same | linked])
+    return group
 
 
 def number_by_block(frame: pd.DataFrame) -> Ints:

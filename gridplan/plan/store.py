@@ -122,7 +122,7 @@ def write_plan(plan: Plan, path: str | Path, *, no_copy: bool = False, lang: str
 
 
 def is_edited(path: str | Path) -> bool:
-    """Tell whether somebody changed the grids or units of a plan since gridplan wrote it."""
+    """Tell whether somebody changed grids, groups or units of a plan since gridplan wrote it."""
     if not _is_gpkg(Path(path)):
         return False
     try:
@@ -130,7 +130,7 @@ def is_edited(path: str | Path) -> bool:
     except InputError:
         return False
     return any(plan.run.get(f"digest:{name}", "") not in (
-        "", digest_layer(plan.layer(name), name)) for name in ("grids", "units"))
+        "", digest_layer(plan.layer(name), name)) for name in ("grids", "groups", "units"))
 
 
 def read_plan(path: str | Path) -> Plan:

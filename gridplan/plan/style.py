@@ -111,6 +111,9 @@ def _drawing(layer: str, geometry: str, run: Mapping[str, str], lang: str) -> li
         return [_rules(_grid_rules(run, say)), _label(label, 8, 5)]
     if layer == "communities":
         return [_single(_fill("", _INK, 0.9)), _label('coalesce("name", "community_id")', 11, 8)]
+    if layer == "groups":
+        return [_single(_fill("", "#5f9a92", 0.25)),
+                _label('coalesce("name", "group_id")', 7, 3, nearest=5000)]
     if layer in ("roads", "borders"):
         return [_rules(_road_rules(layer, say))]
     if layer == "barriers":
@@ -126,7 +129,7 @@ def _drawing(layer: str, geometry: str, run: Mapping[str, str], lang: str) -> li
         return [_single(_line(_INK, 0.3))]
     fill, edge, width = {
         "buildings": ("#d9d9d9", "#b5b5b5", 0.1), "units": ("", _GREY, 0.1),
-        "groups": ("", "#5f9a92", 0.25), "estates": ("#f3e9d2", "#cbb994", 0.2),
+        "estates": ("#f3e9d2", "#cbb994", 0.2),
         "specials": ("#e6e0ee", "#b3a6c6", 0.2)}.get(layer, ("", _INK, 0.2))
     return [_single(_fill(fill, edge, width))]
 
@@ -242,8 +245,11 @@ def _rules(rules: list[tuple[str, str, ET.Element]]) -> ET.Element:
     return renderer
 
 
-def _label(expression: str, size: int, priority: int) -> ET.Element:
-    """Label with plain text: a name that looks like HTML stays a name."""
+def _label(expression: str, size: int, priority: int, nearest: int = 0) -> ET.Element:
+    """Label with plain text: a name that looks like HTML stays a name.
+
+    With ``nearest`` it is shown only where the scale is 1:``nearest`` or larger.
+    """
     labeling = ET.Element("labeling", type="simple")
     settings = ET.SubElement(labeling, "settings", calloutType="simple")
     style = ET.SubElement(settings, "text-style", fieldName=expression, isExpression="1",
@@ -255,6 +261,7 @@ def _label(expression: str, size: int, priority: int) -> ET.Element:
     ET.SubElement(settings, "text-format", multilineAlign="1")
     ET.SubElement(settings, "placement", placement="1", centroidInside="1",
                   fitInPolygonOnly="0", priority=str(priority))
-    ET.SubElement(settings, "rendering", drawLabels="1", obstacle="0", scaleVisibility="0",
+    ET.SubElement(settings, "rendering", drawLabels="1", obstacle="0",
+                  scaleVisibility=str(int(nearest > 0)), scaleMin="1", scaleMax=str(nearest),
                   obstacleFactor="1", obstacleType="1", maxNumLabels="2000")
     return labeling

@@ -23,10 +23,11 @@ from gridplan.read.owners import assign_owners
 from gridplan.read.shapes import drop_missing, explode_lines, repair_shapes
 
 _PREFIX = {"buildings": "b", "roads": "r", "barriers": "x", "estates": "e", "gates": "g",
-           "entrances": "n", "specials": "s", "facilities": "f"}
+           "entrances": "n", "specials": "s", "must_links": "m", "facilities": "f"}
 # Layers whose ids are only ours: a repeated one (segments of one street) is renamed, not refused.
 _RENAMED = frozenset(("roads", "barriers"))
-_CLIPPED = ("roads", "barriers", "estates", "gates", "entrances", "specials", "facilities")
+_CLIPPED = ("roads", "barriers", "estates", "gates", "entrances", "specials", "must_links",
+            "facilities")
 _NEEDED = ("communities", "outline", "buildings", "roads")
 _REACH_M = 250.0
 _RIVER_M = 5.0
@@ -113,7 +114,7 @@ def _hold(raw: Mapping[str, gpd.GeoDataFrame], sources: Sequence[Source], findin
             findings.add("read.no_layer", layer=role)
     files: dict[str, list[str]] = {}
     for source in sources:
-        role = "barriers" if source.layer in names.BARRIER_FILES else source.layer
+        role = names.base_of(source.layer)
         files.setdefault(role, []).append(source.name)
     held = {}
     for role in ("outline", *INPUTS):
@@ -303,6 +304,8 @@ def _clip(layer: Held, outline: shapely.Geometry, margin_m: float) -> None:
     shapely.prepare(area)
     shapes = layer.shapes
     near = shapely.intersects(area, shapes)
+    if layer.role == "must_links":
+        layer.tell("read.link_outside", "warning", ~near)
     layer.drop(~near, OUTSIDE)
     shapes = layer.shapes
     across = ~shapely.covers(area, shapes)

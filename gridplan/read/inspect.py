@@ -27,7 +27,8 @@ _ROLE_HINTS = {
     "buildings": ("building", "houses", "建筑", "楼", "房屋"), "roads": ("road", "street", "道路"),
     "rail": ("rail", "铁路"), "water": ("water", "river", "水"), "walls": ("wall", "围墙"),
     "estates": ("estate", "小区"), "gates": ("gate", "大门"), "entrances": ("entrance", "单元"),
-    "specials": ("special", "专属"), "facilities": ("facilit", "poi", "设施"),
+    "specials": ("special", "专属"), "must_links": ("must_link", "together", "同格"),
+    "facilities": ("facilit", "poi", "设施"),
     "outline": ("outline", "范围"), "totals": ("total", "户数", "汇总")}
 
 

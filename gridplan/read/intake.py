@@ -69,7 +69,8 @@ def read_layers(files: Mapping[str, str | Path], *, columns: Mapping[str, str] |
     ----------
     files
         Layer → file. A layer is one of ``INPUTS``, or ``outline``; ``rail``, ``water`` and
-        ``walls`` become ``barriers`` of that kind.
+        ``walls`` become ``barriers`` of that kind. Further files of must-links are
+        ``must_links:2``, ``must_links:3`` …
     columns
         Ours → theirs, where a name is not recognised; ``{"buildings.floors": "этажей"}`` holds
         for one layer only.
@@ -110,21 +111,27 @@ def read_layers(files: Mapping[str, str | Path], *, columns: Mapping[str, str] |
     options = Options(columns or {}, layer, crs, allow_remote, drop_columns)
     frames: dict[str, gpd.GeoDataFrame] = {}
     barriers: list[gpd.GeoDataFrame] = []
+    links: list[gpd.GeoDataFrame] = []
     sources: list[Source] = []
     seen: dict[str, set[str]] = {}
-    for role, path in files.items():
+    for key, path in files.items():
+        role = names.plain_role(key)
         frame = _read_one(role, path, options, findings, sources, seen)
         if frame is None:
             continue
         shift = datum.get(role) if isinstance(datum, Mapping) else datum
         frame.attrs.update({"drop_null": drop_null, **({"datum": shift} if shift else {})})
-        if role in names.BARRIER_FILES or role == "barriers":
+        if role == "must_links":
+            links.append(frame.assign(source=shown_name(path)))
+        elif role in names.BARRIER_FILES or role == "barriers":
             barriers.append(frame)
         else:
             frames[role] = frame
     _check_mapping(options, files, seen, findings)
     if barriers:
-        frames["barriers"] = _join_barriers(barriers)
+        frames["barriers"] = _join_files(barriers)
+    if links:
+        frames["must_links"] = _join_files(_tell_ids_apart(links))
     findings.stop_on_faults()
     return frames, sources
 
@@ -243,7 +250,7 @@ def _read_one(role: str, path: str | Path, options: Options, findings: Findings,
     try:
         raw, kind = load_table(role, path, options, findings)
         sources.append(Source(file, role, _digest(path, raw, kind), len(raw.data)))
-        seen[role] = set(raw.data.columns)
+        seen.setdefault(role, set()).update(raw.data.columns)
         return _to_layer(role, raw, options, file, findings)
     except Refused as refusal:
         tell_refusal(refusal, role, file, findings)
@@ -336,8 +343,21 @@ def _barrier_kind(role: str, table: pd.DataFrame, geometry: np.ndarray) -> pd.Da
     return table
 
 
-def _join_barriers(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
-    """Join barrier files in the CRS of the first; each is freed of its own datum before."""
+def _tell_ids_apart(links: list[gpd.GeoDataFrame]) -> list[gpd.GeoDataFrame]:
+    """Put the file's name before an id that another file has too; rows may have none."""
+    ids = [set(f["must_link_id"].dropna()) for f in links]
+    out = []
+    for k, frame in enumerate(links):
+        elsewhere = set().union(*(other for n, other in enumerate(ids) if n != k))
+        own = frame["must_link_id"]
+        shared = own.isin(elsewhere) & own.notna()
+        out.append(frame.assign(must_link_id=own.mask(shared, frame["source"] + ":" + own)))
+        out[-1].attrs = dict(frame.attrs)
+    return out
+
+
+def _join_files(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+    """Join files of one layer in the CRS of the first; each is freed of its own datum before."""
     moved = [to_wgs84(f, f.attrs.pop("datum", "wgs84")) for f in frames if f.crs is not None]
     if not moved:
         return frames[0]
@@ -351,12 +371,13 @@ def _check_mapping(options: Options, files: Mapping[str, str | Path], seen: dict
                    findings: Findings) -> None:
     """Refuse a mapping that names a column of ours or of theirs which does not exist."""
     held = sorted(set().union(*seen.values()) if seen else set())
+    read = len(seen) == len({*map(names.plain_role, files)})
     for ours, theirs in options.columns.items():
         role, _, column = ours.rpartition(".")
         known = [r for r in names.ALIASES if not role or r == names.base_of(role)]
         if not any(column in names.ALIASES[r] or column in names.COORDINATES for r in known):
             findings.add("read.unknown_column", field=ours)
-        elif len(seen) == len(files) and theirs not in held and (not role or role in files):
+        elif read and theirs not in held and (not role or role in files):
             # It may be meant for the totals, which are read on their own.
             other = not role and column in names.ALIASES["totals"]
             findings.add("read.no_column", "warning" if other else "error", field=theirs,

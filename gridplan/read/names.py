@@ -88,6 +88,9 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
         "special_id": ("special_id", "id", "osm_id", "编号"),
         "kind": ("kind", "类型", "类别", "fclass", "amenity", "leisure", "landuse", "type"),
         "name": _NAME},
+    "must_links": {
+        "must_link_id": ("must_link_id", "id", "gid", "编号", "编码"),
+        "name": _NAME, "source": ("source",)},
     "facilities": {
         "facility_id": ("facility_id", "设施编码", "编号", "id", "osm_id"),
         "name": ("facility_name", "设施名称", *_NAME),
@@ -183,6 +186,15 @@ def base_of(role: str) -> str:
     ('barriers', 'roads')
     """
     return "barriers" if role in BARRIER_FILES else role
+
+
+def plain_role(role: str) -> str:
+    """Return a role without its number: ``must_links:2`` is the second file of must-links.
+
+    >>> plain_role("must_links:2"), plain_role("roads")
+    ('must_links', 'roads')
+    """
+    return role.partition(":")[0]
 
 
 def fold(name: object) -> str:

@@ -13,7 +13,7 @@ WANTED: dict[str, frozenset[int]] = {
     "communities": frozenset((2,)), "outline": frozenset((2,)), "estates": frozenset((2,)),
     "specials": frozenset((2,)), "buildings": frozenset((0, 2)), "roads": frozenset((1,)),
     "barriers": frozenset((1, 2)), "gates": frozenset((0,)), "entrances": frozenset((0,)),
-    "facilities": frozenset((0,))}
+    "must_links": frozenset((0, 1, 2)), "facilities": frozenset((0,))}
 # Layers whose areas are somebody's border: a repair may not move them.
 _STRICT = frozenset(("communities", "outline", "estates", "specials"))
 _AREA_CHANGE = 0.001
@@ -70,7 +70,8 @@ def _take_kinds(held: Held) -> None:
         areas = shapely.get_dimensions(shapes) > 0
         shapes[areas] = shapely.point_on_surface(shapes[areas])
         held.tell("read.area_to_point", "repaired", areas)
-    many = shapely.get_type_id(shapes) == 4
+    # Several points that belong together are meant as they are.
+    many = (shapely.get_type_id(shapes) == 4) & (held.role != "must_links")
     shapes[many] = shapely.centroid(shapes[many])
     held.shapes = shapes
     wrong = ~np.isin(shapely.get_dimensions(shapes), list(wanted)) | shapely.is_empty(shapes)

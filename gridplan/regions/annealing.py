@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gridplan.regions.kernels import draw, draw_below, excess, jit
+from gridplan.regions.kernels import draw, draw_below, excess, jit, toll_of
 
 LOOK = 400  # units looked at before a contiguity check gives up (and says no)
 WALK = 12  # steps of the walk that looks for the second unit of a chain
@@ -79,6 +79,15 @@ def excess_change(people, moved, a, b, rules):  # type: ignore[no-untyped-def]
 
 
 @jit
+def toll_change(people, moved, a, b, toll):  # type: ignore[no-untyped-def]
+    """Return by how much the toll grows when ``moved`` households go from ``a`` to ``b``."""
+    if toll.size == 0:
+        return 0
+    return (toll_of(people[a] - moved, toll) - toll_of(people[a], toll)
+            + toll_of(people[b] + moved, toll) - toll_of(people[b], toll))
+
+
+@jit
 def move_unit(net, labels, x, to, people, size, cut, spot, cuts):  # type: ignore[no-untyped-def]
     """Move ``x`` to region ``to``, with tallies and cut edges; return how many are cut."""
     mine = labels[x]
@@ -121,12 +130,11 @@ def second_unit(net, labels, x, y, luck):  # type: ignore[no-untyped-def]
 def anneal(net, labels, count, rules, heat, luck):  # type: ignore[no-untyped-def]
     """Move units between neighbouring regions while it cools; end at the best state seen.
 
-    States are ordered by (excess, border). A move that breaks a range may draw a second one
-    after it. Returns excess and border of the state in ``labels``.
+    States are ordered by (excess, border and toll). A move that breaks a range may draw a second
+    one after it. Returns excess, and border with toll, of the state in ``labels``.
     """
     n, m = net.people.size, net.cost.size
-    people = np.zeros(count, np.int64)
-    size = np.zeros(count, np.int64)
+    people, size = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for x in range(n):
         people[labels[x]] += net.people[x]
         size[labels[x]] += 1
@@ -141,6 +149,7 @@ def anneal(net, labels, count, rules, heat, luck):  # type: ignore[no-untyped-de
             border += net.cost[e]
     for r in range(count):
         over += excess(people[r], rules.low, rules.high, rules.fine)
+        border += toll_of(people[r], rules.toll)
     best = labels.copy()
     best_over, best_border = over, border
     mark = np.zeros(n, np.int64)
@@ -160,7 +169,8 @@ def anneal(net, labels, count, rules, heat, luck):  # type: ignore[no-untyped-de
         a, b = labels[x], labels[y]
         if size[a] == 1:
             continue
-        step = border_change(net, labels, x, b)
+        step = (border_change(net, labels, x, b)
+                + toll_change(people, net.people[x], a, b, rules.toll))
         miss = excess_change(people, net.people[x], a, b, rules)
         rise = step + rules.rate * miss
         alone = rise <= 0 or draw(luck) < np.exp(-rise / warmth)
@@ -174,7 +184,8 @@ def anneal(net, labels, count, rules, heat, luck):  # type: ignore[no-untyped-de
             w, c = second_unit(net, labels, x, y, luck)
             fine = False
             if w >= 0:
-                step += border_change(net, labels, w, c)
+                step += (border_change(net, labels, w, c)
+                         + toll_change(people, net.people[w], b, c, rules.toll))
                 miss += excess_change(people, net.people[w], b, c, rules)
                 rise = step + rules.rate * miss
                 stamp += 2

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gridplan.regions.kernels import Net, fill_rows, flood
+from gridplan.regions.kernels import Net, fill_rows, flood, number_small
+
+SMALL = 1 << 20  # labels below this are renumbered through a table
 
 Status = Literal["ok", "count", "enumeration", "unproven"]
 
@@ -93,6 +95,11 @@ class Cut:
         Number of regions.
     border
         Sum of the weights between different regions.
+    toll
+        Sum of what the regions cost by their households (0 without tolls).
+    groups
+        Group of superblocks every unit was cut in, shape (n,), by first appearance (empty: not
+        known); no region lies in two of them.
     out_of_range
         Regions outside the range.
     status
@@ -108,6 +115,8 @@ class Cut:
     out_of_range: int
     status: Status
     effort_spent: str
+    groups: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    toll: float = 0.0
 
 
 def connected_components(graph: Graph) -> NDArray[np.int32]:
@@ -190,6 +199,8 @@ def number_regions(labels: NDArray[np.integer]) -> NDArray[np.int32]:
     >>> number_regions(np.array([7, 7, 3, 7, 9], np.int32)).tolist()
     [0, 0, 1, 0, 2]
     """
+    if labels.dtype == np.int32 and labels.size and 0 <= labels.min() <= labels.max() < SMALL:
+        return number_small(labels)
     _, first, which = np.unique(labels, return_index=True, return_inverse=True)
     rank = np.empty(first.size, np.int32)
     rank[np.argsort(first)] = np.arange(first.size, dtype=np.int32)

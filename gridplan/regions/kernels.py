@@ -29,14 +29,22 @@ class Net(NamedTuple):
     people: NDArray[np.int64]
 
 
+NO_TOLL = np.zeros(0, np.int64)
+
+
 class Rules(NamedTuple):
-    """What a region may hold, and what missing it costs; ``fine`` is added per region at fault."""
+    """What a region may hold, and what missing it costs.
+
+    ``fine`` is added to the excess per region at fault, ``rate`` is the price of a household of
+    excess, and ``toll`` what a region costs by its households (empty: nothing).
+    """
 
     low: int
     high: int
     fine: int
     rate: float
     keep_count: bool
+    toll: NDArray[np.int64] = NO_TOLL
 
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -51,14 +59,19 @@ def seed_luck(*seeds: int) -> NDArray[np.uint64]:
 
 
 @jit
-def draw(luck):  # type: ignore[no-untyped-def]
-    """Draw a number in [0, 1) and move the state on (SplitMix64, Steele et al. 2014)."""
+def draw_bits(luck):  # type: ignore[no-untyped-def]
+    """Draw 64 bits and move the state on (SplitMix64, Steele et al. 2014)."""
     luck[0] += GOLDEN
     z = luck[0]
     z = (z ^ (z >> S30)) * MIX_1
     z = (z ^ (z >> S27)) * MIX_2
-    z ^= z >> S31
-    return (z >> S11) * 2.0 ** -53
+    return z ^ (z >> S31)
+
+
+@jit
+def draw(luck):  # type: ignore[no-untyped-def]
+    """Draw a number in [0, 1)."""
+    return (draw_bits(luck) >> S11) * 2.0 ** -53
 
 
 @jit
@@ -87,6 +100,14 @@ def excess(people: int, low: int, high: int, fine: int) -> int:
 
 
 @jit
+def toll_of(people, toll):  # type: ignore[no-untyped-def]
+    """Return what a region of ``people`` households costs; beyond the end the last value."""
+    if toll.size == 0:
+        return 0
+    return toll[min(people, toll.size - 1)]
+
+
+@jit
 def fill_rows(u, v, start, other, edge):  # type: ignore[no-untyped-def]
     """Fill the neighbour rows of a graph whose edges are ``u``–``v``; rows follow edge order."""
     start[:] = 0
@@ -102,6 +123,20 @@ def fill_rows(u, v, start, other, edge):  # type: ignore[no-untyped-def]
         other[at[y]], edge[at[y]] = x, e
         at[x] += 1
         at[y] += 1
+
+
+@jit
+def number_small(labels):  # type: ignore[no-untyped-def]
+    """Renumber labels 0, 1, 2 … by first appearance, through a table."""
+    table = np.full(labels.max() + 1, -1, np.int32)
+    numbers = np.empty(labels.size, np.int32)
+    count = 0
+    for x in range(labels.size):
+        if table[labels[x]] < 0:
+            table[labels[x]] = count
+            count += 1
+        numbers[x] = table[labels[x]]
+    return numbers
 
 
 @jit
@@ -130,10 +165,11 @@ def flood(start, other, labels, pieces):  # type: ignore[no-untyped-def]
 
 
 @jit
-def match_units(net, cap, luck):  # type: ignore[no-untyped-def]
+def match_units(net, within, cap, luck):  # type: ignore[no-untyped-def]
     """Pair neighbours along dear borders, in random order; a pair holds at most ``cap`` people.
 
-    Returns the pair number of every unit and the number of pairs (a single counts as one).
+    Only units of equal label in ``within`` are paired. Returns the pair number of every unit and
+    the number of pairs (a single counts as one).
     """
     n = net.people.size
     mate = np.full(n, -1, np.int32)
@@ -148,7 +184,7 @@ def match_units(net, cap, luck):  # type: ignore[no-untyped-def]
         for j in range(net.start[x], net.start[x + 1]):
             y = net.other[j]
             together = net.people[x] + net.people[y]
-            if mate[y] < 0 and together <= cap:
+            if mate[y] < 0 and together <= cap and within[x] == within[y]:
                 cost = float(net.cost[net.edge[j]]) + 1.0
                 pull = cost * cost / ((net.people[x] + 1.0) * (net.people[y] + 1.0))
                 if pull > best:

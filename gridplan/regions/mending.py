@@ -8,21 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridplan.regions.annealing import anneal
-from gridplan.regions.kernels import Net, draw, draw_below, excess, jit
+from gridplan.regions.kernels import Net, draw, draw_below, excess, jit, toll_of
+from gridplan.regions.pooling import remember
 from gridplan.regions.trees import recut
 
 
 class Care(NamedTuple):
     """How regions are mended.
 
-    ``reach`` is the most regions dissolved at once, ``redraw`` the share of windows that is cut
-    afresh (the others are only annealed), ``accept`` the temperature at which a worse border is
-    taken, falling to 0, and ``only_faulty`` skips windows around regions that are in range.
+    A window has ``least`` to ``reach`` regions. In a share ``redraw`` of the windows up to
+    ``core`` of them are cut afresh before all are annealed, along as many as ``trees`` trees until
+    a cut gives hope: at most ``over`` households of excess and ``hope`` times the border more
+    than before. ``accept`` is the temperature at which a worse border is taken, falling to 0;
+    ``only_faulty`` skips windows around regions that are in range.
     """
 
+    least: int
     reach: int
+    core: int
     redraw: float
     trees: int
+    over: int
+    hope: float
     accept: float
     only_faulty: bool
 
@@ -128,13 +135,14 @@ def choose_count(regions, people, rules, luck):  # type: ignore[no-untyped-def]
 
 @jit
 def state_of(net, labels, count, rules):  # type: ignore[no-untyped-def]
-    """Return excess and border of a labelling."""
+    """Return excess, and border with toll, of a labelling."""
     people = np.zeros(count, np.int64)
     for x in range(labels.size):
         people[labels[x]] += net.people[x]
     over, border = 0, 0
     for r in range(count):
         over += excess(people[r], rules.low, rules.high, rules.fine)
+        border += toll_of(people[r], rules.toll)
     for e in range(net.cost.size):
         if labels[net.u[e]] != labels[net.v[e]]:
             border += net.cost[e]
@@ -149,6 +157,33 @@ def hold_labels(labels, regions, units, held):  # type: ignore[no-untyped-def]
         while labels[units[i]] != regions[at]:
             at += 1
         held[i] = at
+
+
+@jit
+def redraw(net, old, found, k, was_over, was_border, care, rules, new, luck):  # type: ignore[no-untyped-def]
+    """Cut some of the ``found`` regions of a window afresh, so that there are ``k`` in all.
+
+    The others keep their units. Returns how many regions there are (0: no cut gives hope).
+    """
+    core = min(found, 2 + draw_below(luck, care.core - 1))
+    aim = core + k - found
+    if aim < 1:
+        return 0
+    heart = old.size
+    if core < found:
+        heart = np.searchsorted(old, core)
+    allowed = care.over if k <= found else care.over // 4
+    for _ in range(care.trees):
+        got = recut(net, heart, aim, rules, new, luck)
+        for i in range(heart, old.size):
+            new[i] = old[i] + got - core
+        now = found - core + got
+        if rules.keep_count and now != k:
+            continue
+        over, border = state_of(net, new, now, rules)
+        if over <= was_over + allowed and border <= care.hope * was_border:
+            return now
+    return 0
 
 
 @jit
@@ -174,10 +209,11 @@ def rewrite(  # type: ignore[no-untyped-def]
 
 
 @jit
-def mend(net, labels, count, centres, care, rules, heat, luck):  # type: ignore[no-untyped-def]
+def mend(net, labels, count, centres, care, rules, heat, luck, pool):  # type: ignore[no-untyped-def]
     """Mend ``labels`` in place, one window around each unit of ``centres`` in turn.
 
-    The excess never grows. Some of the region numbers may be left without units.
+    The excess never grows. Some of the region numbers may be left without units. Regions met on
+    the way go to the ``pool``.
     """
     n, m = net.people.size, net.cost.size
     room = Net(np.empty(n + 1, np.int32), np.empty(2 * m, np.int32), np.empty(2 * m, np.int32),
@@ -196,20 +232,25 @@ def mend(net, labels, count, centres, care, rules, heat, luck):  # type: ignore[
         first = labels[centres[step]]
         if care.only_faulty and excess(book.people[first], rules.low, rules.high, 0) == 0:
             continue
-        want = 2 + draw_below(luck, care.reach - 1)
+        want = care.least + draw_below(luck, care.reach - care.least + 1)
         found, size = gather(net, labels, book, first, want, chosen, regions, gathered, luck)
-        k = choose_count(found, book.people[regions[:found]].sum(), rules, luck)
+        afresh = draw(luck) < care.redraw
+        k = found
+        if afresh:
+            k = choose_count(found, book.people[regions[:found]].sum(), rules, luck)
         if (k == 1 and found == 1) or k > size or (k > found and spare == 0):
             continue
         units, new, old = gathered[:size], fresh[:size], held[:size]
         local = extract(net, units, place, number, room)
         hold_labels(labels, regions, units, old)
         was_over, was_border = state_of(local, old, found, rules)
-        if k != found or draw(luck) < care.redraw:
-            k = recut(local, k, care.trees, rules, new, luck)
-        else:
-            new[:] = old
+        new[:] = old
+        if afresh:
+            k = redraw(local, old, found, k, was_over, was_border, care, rules, new, luck)
+            if k == 0:
+                continue
         over, border = anneal(local, new, k, rules, heat, luck)
+        remember(pool, local, units, new, k, rules)
         falling = (1.0 - step / centres.size) ** 2
         slack = -care.accept * falling * np.log(draw(luck) + 1e-12)
         if over < was_over or (over == was_over and border - was_border <= slack):

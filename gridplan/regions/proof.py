@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gridplan.regions.graph import Graph
+from gridplan.regions.graph import Graph, pieces_of
 from gridplan.regions.kernels import jit
+from gridplan.regions.superblocks import absorb_empty
 
 log = logging.getLogger(__name__)
 
 MOST_UNITS = 40
 WORK_LIMIT = 3_000_000  # connected sets met before the proof is given up
 MOST_REGIONS = 30_000  # regions an exact cover is looked for among
+MERGES = 12  # ways of giving empty units to neighbours that are tried
 COVER_TIME = 4.0  # deterministic seconds of the exact cover
 
 
@@ -54,6 +58,61 @@ def cover_exactly(graph: Graph, low: int, high: int, *, work_limit: int = WORK_L
     """
     if graph.size > MOST_UNITS:
         return None, None
+    empty = bool((graph.households == 0).any())
+    if empty and _cover(lend_empty(graph), low, high, work_limit, cheapest=False)[0] is True:
+        return True, None
+    verdict, cover = _cover(graph, low, high, work_limit, cheapest)
+    if verdict is None and empty:
+        cover = _cover_merged(graph, low, high, work_limit)
+        verdict = None if cover is None else False
+    return verdict, cover
+
+
+def lend_empty(graph: Graph) -> Graph:
+    """Return the graph of the inhabited units alone, joined through empty ones as if directly.
+
+    Regions may then pass through the same empty unit, so what cannot be cut here cannot be cut
+    at all.
+
+    >>> star = Graph([200, 0, 200, 200], [0, 1, 1], [1, 2, 3], [1.0] * 3, [False] * 3)
+    >>> lent = lend_empty(star)
+    >>> list(zip(lent.u.tolist(), lent.v.tolist()))
+    [(0, 1), (0, 2), (1, 2)]
+    """
+    empty = graph.households == 0
+    between = empty[graph.u] & empty[graph.v]
+    lot = pieces_of(graph.size, graph.u[between], graph.v[between])
+    place = np.cumsum(~empty) - 1
+    pairs = {(int(place[a]), int(place[b]))
+             for a, b in zip(graph.u.tolist(), graph.v.tolist(), strict=True)
+             if not empty[a] and not empty[b]}
+    for piece in np.unique(lot[empty]).tolist():
+        touching = np.concatenate([graph.v[lot[graph.u] == piece], graph.u[lot[graph.v] == piece]])
+        beside = np.unique(place[touching[~empty[touching]]]).tolist()
+        pairs.update(itertools.combinations(beside, 2))
+    u, v = np.array(sorted(pairs), np.int32).reshape(-1, 2).T
+    return Graph(graph.households[~empty], u, v, np.ones(u.size), np.zeros(u.size, bool))
+
+
+def _cover_merged(graph: Graph, low: int, high: int, work_limit: int) -> NDArray[np.int32] | None:
+    """Look for a cut with the empty units given to neighbours, in some ways of doing so."""
+    chance = np.random.default_rng(1)
+    for _ in range(MERGES):
+        shuffled = replace(graph, weight=chance.permutation(graph.size + graph.u.size)[
+            :graph.u.size].astype(np.float64), major=np.zeros(graph.u.size, np.bool_))
+        merged = absorb_empty(shuffled)
+        ends = np.sort(np.stack([merged[graph.u], merged[graph.v]]), axis=0)
+        u, v = np.unique(ends[:, ends[0] != ends[1]], axis=1)
+        people = np.bincount(merged, graph.households).astype(np.int64)
+        small = Graph(people, u, v, np.ones(u.size), np.zeros(u.size, bool))
+        _, cover = _cover(small, low, high, work_limit, cheapest=False)
+        if cover is not None:
+            return cover[merged]
+    return None
+
+
+def _cover(graph: Graph, low: int, high: int, work_limit: int, cheapest: bool
+           ) -> tuple[bool | None, NDArray[np.int32] | None]:
     near = np.zeros(graph.size, np.int64)
     np.bitwise_or.at(near, graph.u, np.int64(1) << graph.v.astype(np.int64))
     np.bitwise_or.at(near, graph.v, np.int64(1) << graph.u.astype(np.int64))

@@ -30,15 +30,18 @@ def rescue_cut(graph: Graph, task: Task, labels: Labels) -> tuple[Labels, bool]:
     """
     if graph.size <= MOST_UNITS:
         verdict, cover = cover_exactly(graph, task.low, task.high)
-        return (labels if cover is None else cover), verdict is True
+        if cover is not None and task.count in (None, int(cover.max()) + 1):
+            return cover, False
+        if verdict is True or task.count is None:
+            return labels, verdict is True
     for retry in range(RETRIES + 1):
         labels = cover_windows(graph, task, labels)
         labels = mend_all(task, task.net, labels, task.effort.finer, COOL,
                           seed_luck(task.seed, retry))
-        if score(task, labels)[0] == 0 or retry == RETRIES:
+        if score(task, task.net, labels)[0] == 0 or retry == RETRIES:
             break
         other = search_regions(replace(task, seed=task.seed + 1_000_003 * (retry + 1)))
-        labels = min(labels, other, key=lambda found: score(task, found))
+        labels = min(labels, other, key=lambda found: score(task, task.net, found))
     return labels, False
 
 
@@ -55,7 +58,8 @@ def cover_windows(graph: Graph, task: Task, labels: Labels) -> Labels:
             tried.add(units.tobytes())
             _, cover = cover_exactly(subgraph(graph, units), task.low, task.high,
                                      cheapest=False)
-            if cover is not None:
+            if cover is not None and (task.count is None
+                                      or np.unique(cover).size == np.unique(labels[units]).size):
                 labels[units] = int(labels.max()) + 1 + cover
                 break
         else:

@@ -2,29 +2,63 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from gridplan.regions.kernels import draw, draw_below, excess, fill_rows, jit
+import numpy as np
+from numpy.typing import NDArray
+
+from gridplan.regions.kernels import draw_below, draw_bits, excess, jit, toll_of
 
 WORST = 1e300
+PEEL = 1e20  # added where a single region would be peeled off many: that costs too many passes
+WAITS = -np.log((np.arange(4096) + 0.5) / 4096) + 0.05  # quantiles of an exponential wait
+S52 = np.uint64(52)
+
+
+class Tree(NamedTuple):
+    """A spanning tree by places: ``unit[0]`` is the root, and parents stand before children.
+
+    ``place`` of every unit, ``parent`` by places, and ``meet``, for every edge of the graph, the
+    place where the ways from its ends to the root meet.
+    """
+
+    unit: NDArray[np.int32]
+    place: NDArray[np.int32]
+    parent: NDArray[np.int32]
+    meet: NDArray[np.int32]
 
 
 @jit
-def draw_tree(u, v, cost, parent, order, luck):  # type: ignore[no-untyped-def]
-    """Draw a spanning tree that likes dear edges, rooted at random.
-
-    ``parent`` and ``order`` (every unit after its parent) are filled; returns the units reached.
-    """
-    n = parent.size
-    clock = np.empty(u.size, np.float64)
-    for e in range(u.size):
-        clock[e] = (cost[e] + 1.0) * (np.log(draw(luck) + 1e-12) - 0.05)
-    root_of = np.arange(n).astype(np.int32)
-    tree_u = np.empty(n, np.int32)
-    tree_v = np.empty(n, np.int32)
+def sort_edges(net, n, luck):  # type: ignore[no-untyped-def]
+    """Return the edges among the first ``n`` units in random order, dear ones rather first."""
+    m = net.cost.size
+    top = 1.0
+    for e in range(m):
+        top = max(top, float(net.cost[e]))
+    scale = 2.0 ** 34 / (top + 1.0)
+    clock = np.empty(m, np.int64)
     count = 0
-    for e in np.argsort(clock):
-        x, y = u[e], v[e]
+    for e in range(m):
+        if net.u[e] < n and net.v[e] < n:
+            wait = (net.cost[e] + 1.0) * WAITS[draw_bits(luck) >> S52]
+            clock[count] = -(int(wait * scale) << 24) | e
+            count += 1
+    clock = clock[:count]
+    clock.sort()
+    for i in range(count):
+        clock[i] &= 0xFFFFFF
+    return clock
+
+
+@jit
+def choose_tree(net, n, edges):  # type: ignore[no-untyped-def]
+    """Take every edge that joins two pieces, in turn; return the neighbour rows of the tree."""
+    root_of = np.arange(n).astype(np.int32)
+    start = np.zeros(n + 1, np.int32)
+    tree = np.empty(n, np.int32)
+    count = 0
+    for e in edges:
+        x, y = net.u[e], net.v[e]
         while root_of[x] != x:
             root_of[x] = root_of[root_of[x]]
             x = root_of[x]
@@ -33,181 +67,144 @@ def draw_tree(u, v, cost, parent, order, luck):  # type: ignore[no-untyped-def]
             y = root_of[y]
         if x != y:
             root_of[x] = y
-            tree_u[count], tree_v[count] = u[e], v[e]
+            tree[count] = e
+            start[net.u[e]] += 1
+            start[net.v[e]] += 1
             count += 1
             if count == n - 1:
                 break
-    start = np.empty(n + 1, np.int32)
+    for x in range(n):
+        start[x + 1] += start[x]
     other = np.empty(2 * count, np.int32)
-    edge = np.empty(2 * count, np.int32)
-    fill_rows(tree_u[:count], tree_v[:count], start, other, edge)
-    parent[:] = -1
-    order[0] = draw_below(luck, n)
-    parent[order[0]] = order[0]
+    for e in tree[:count]:
+        x, y = net.u[e], net.v[e]
+        start[x] -= 1
+        other[start[x]] = y
+        start[y] -= 1
+        other[start[y]] = x
+    return start, other
+
+
+@jit
+def draw_tree(net, n, luck):  # type: ignore[no-untyped-def]
+    """Draw a spanning tree of the first ``n`` units that likes dear edges, rooted at random."""
+    start, other = choose_tree(net, n, sort_edges(net, n, luck))
+    unit = np.empty(n, np.int32)
+    place = np.full(n, -1, np.int32)
+    parent = np.empty(n, np.int32)
+    unit[0] = draw_below(luck, n)
+    place[unit[0]] = 0
+    parent[0] = 0
     reached = 1
     for i in range(n):
-        if i >= reached:
-            break
-        x = order[i]
+        x = unit[i]
         for j in range(start[x], start[x + 1]):
             y = other[j]
-            if parent[y] < 0:
-                parent[y] = x
-                order[reached] = y
+            if place[y] < 0:
+                place[y] = reached
+                parent[reached] = i
+                unit[reached] = y
                 reached += 1
-    return reached
+    meet = np.zeros(net.cost.size, np.int32)
+    for e in range(net.cost.size):
+        if net.u[e] < n and net.v[e] < n:
+            x, y = place[net.u[e]], place[net.v[e]]
+            while x != y:
+                if x > y:
+                    x = parent[x]
+                else:
+                    y = parent[y]
+            meet[e] = x
+    return Tree(unit, place, parent, meet)
 
 
 @jit
-def branch_borders(u, v, cost, parent, order, border):  # type: ignore[no-untyped-def]
-    """Fill ``border[x]`` with the cost of all edges between the branch below ``x`` and the rest.
+def weigh_branches(net, n, tree, piece, below, border):  # type: ignore[no-untyped-def]
+    """Fill households, and border inside its piece, of the branch below every place.
 
-    An edge counts at both its ends and is taken back twice where its ends meet in the tree, so
-    that sums over a branch leave only what crosses. Heavy paths find the meeting place in
-    O(log n) steps.
+    Pieces are parts of the tree. An edge counts at both its ends and is taken back twice where
+    they meet, so that sums over a branch leave only what crosses.
     """
-    n = parent.size
-    size = np.ones(n, np.int32)
+    for i in range(n):
+        below[i] = net.people[tree.unit[i]]
+        border[i] = 0
+    for e in range(net.cost.size):
+        if net.u[e] < n and net.v[e] < n:
+            x, y = tree.place[net.u[e]], tree.place[net.v[e]]
+            if piece[x] == piece[y]:
+                border[x] += net.cost[e]
+                border[y] += net.cost[e]
+                border[tree.meet[e]] -= 2 * net.cost[e]
     for i in range(n - 1, 0, -1):
-        size[parent[order[i]]] += size[order[i]]
-    heavy = np.full(n, -1, np.int32)
-    depth = np.zeros(n, np.int32)
-    for i in range(1, n):
-        x, p = order[i], parent[order[i]]
-        depth[x] = depth[p] + 1
-        if heavy[p] < 0 or size[x] > size[heavy[p]]:
-            heavy[p] = x
-    head = np.empty(n, np.int32)
-    head[order[0]] = order[0]
-    for i in range(1, n):
-        x, p = order[i], parent[order[i]]
-        head[x] = head[p] if heavy[p] == x else x
-    border[:] = 0
-    for e in range(u.size):
-        x, y = u[e], v[e]
-        border[x] += cost[e]
-        border[y] += cost[e]
-        while head[x] != head[y]:
-            if depth[head[x]] >= depth[head[y]]:
-                x = parent[head[x]]
-            else:
-                y = parent[head[y]]
-        border[x if depth[x] < depth[y] else y] -= 2 * cost[e]
-    for i in range(n - 1, 0, -1):
-        border[parent[order[i]]] += border[order[i]]
+        p = tree.parent[i]
+        if piece[p] == piece[i]:
+            below[p] += below[i]
+            border[p] += border[i]
 
 
 @jit
-def best_branch(parent, order, people, border, k, rules):  # type: ignore[no-untyped-def]
-    """Choose the branch to cut off and how many of the ``k`` regions it gets.
+def rate_branch(below, total, border, k, rules):  # type: ignore[no-untyped-def]
+    """Return how many of ``k`` regions a branch should get, and its score (lower is better).
 
-    Returns the branch's top unit (-1: none), its regions and the score (lower is better).
+    Regions of a side are taken to be equal where tolls are counted.
     """
-    n = parent.size
-    below = people.copy()
-    for i in range(n - 1, 0, -1):
-        below[parent[order[i]]] += below[order[i]]
-    total = below[order[0]]
-    mean = total / k
-    best, at, share = WORST, -1, 1
-    for i in range(1, n):
-        x = order[i]
-        near = int(below[x] / mean + 0.5)
-        for k1 in range(max(1, near - 1), min(k - 1, near + 1) + 1):
-            k2 = k - k1
-            few = min(k1, k2)
-            if k > 8 and 4 * few < k:
-                continue  # peeling single regions off a large graph would cost k passes
-            miss = (excess(below[x], rules.low * k1, rules.high * k1, 0)
-                    + excess(total - below[x], rules.low * k2, rules.high * k2, 0))
-            off = (below[x] - k1 * mean) / (few * mean)
-            score = (border[x] + 1.0) * (1.0 + 1.5 * off * off) / np.sqrt(few) + 1e12 * miss
-            if score < best:
-                best, at, share = score, x, k1
-    return at, share, best
-
-
-@jit
-def bisect(net, units, place, k, trees, rules, luck):  # type: ignore[no-untyped-def]
-    """Cut the connected ``units`` in two along the best branch of ``trees`` random trees.
-
-    ``units`` is reordered, one side first; returns the size of that side (0: no cut) and its
-    share of the ``k`` regions. ``place`` is scratch full of -1.
-    """
-    n = units.size
-    for i in range(n):
-        place[units[i]] = i
-    room = 0
-    for i in range(n):
-        room += net.start[units[i] + 1] - net.start[units[i]]
-    u = np.empty(room // 2 + 1, np.int32)
-    v = np.empty(room // 2 + 1, np.int32)
-    cost = np.empty(room // 2 + 1, np.int64)
-    people = np.empty(n, np.int64)
-    m = 0
-    for i in range(n):
-        people[i] = net.people[units[i]]
-        for j in range(net.start[units[i]], net.start[units[i] + 1]):
-            if place[net.other[j]] > i:
-                u[m], v[m], cost[m] = i, place[net.other[j]], net.cost[net.edge[j]]
-                m += 1
-    for i in range(n):
-        place[units[i]] = -1
-    u, v, cost = u[:m], v[:m], cost[:m]
-    parent = np.empty(n, np.int32)
-    order = np.empty(n, np.int32)
-    border = np.empty(n, np.int64)
-    side = np.zeros(n, np.bool_)
+    mean = max(total, 1) / k
+    near = int(below / mean + 0.5)
     best, share = WORST, 1
-    for _ in range(trees):
-        draw_tree(u, v, cost, parent, order, luck)
-        branch_borders(u, v, cost, parent, order, border)
-        at, k1, score = best_branch(parent, order, people, border, k, rules)
-        if at >= 0 and score < best:
+    for k1 in range(max(1, near - 1), min(k - 1, near + 1) + 1):
+        k2 = k - k1
+        few = min(k1, k2)
+        miss = (excess(below, rules.low * k1, rules.high * k1, 0)
+                + excess(total - below, rules.low * k2, rules.high * k2, 0))
+        off = (below - k1 * mean) / (few * mean)
+        score = (border + 1.0) * (1.0 + 1.5 * off * off) / np.sqrt(few) + 1e12 * miss
+        if k > 8 and 4 * few < k:
+            score += PEEL
+        if rules.toll.size:
+            score += (k1 * toll_of(below // k1, rules.toll)
+                      + k2 * toll_of((total - below) // k2, rules.toll))
+        if score < best:
             best, share = score, k1
-            side[:] = False
-            side[at] = True
-            for i in range(1, n):
-                if order[i] != at:
-                    side[order[i]] |= side[parent[order[i]]]
-    old = units.copy()
-    first = 0
-    for i in range(n):
-        if side[i]:
-            units[first] = old[i]
-            first += 1
-    at = first
-    for i in range(n):
-        if not side[i]:
-            units[at] = old[i]
-            at += 1
-    return first, share
+    return share, best
 
 
 @jit
-def recut(net, k, trees, rules, labels, luck):  # type: ignore[no-untyped-def]
-    """Label a connected graph with ``k`` connected regions (fewer if it cannot) by tree cuts.
+def recut(net, n, k, rules, labels, luck):  # type: ignore[no-untyped-def]
+    """Label the connected first ``n`` units with ``k`` regions (fewer if it cannot) along a tree.
 
-    Returns the number of regions.
+    In each pass every piece that shall be several regions loses its best branch. Returns the
+    number of regions.
     """
-    n = net.people.size
-    units = np.arange(n).astype(np.int32)
-    place = np.full(n, -1, np.int32)
-    todo = np.empty((k + 1, 3), np.int64)
-    todo[0, 0], todo[0, 1], todo[0, 2] = 0, n, k
-    top, count = 1, 0
-    while top:
-        top -= 1
-        a, b, share = todo[top, 0], todo[top, 1], todo[top, 2]
-        first, one = 0, 0
-        if share > 1 and b - a > 1:
-            first, one = bisect(net, units[a:b], place, share, trees, rules, luck)
-        if first == 0:
-            for i in range(a, b):
-                labels[units[i]] = count
-            count += 1
-            continue
-        todo[top, 0], todo[top, 1], todo[top, 2] = a + first, b, share - one
-        todo[top + 1, 0], todo[top + 1, 1], todo[top + 1, 2] = a, a + first, one
-        top += 2
+    tree = draw_tree(net, n, luck)
+    piece = np.zeros(n, np.int32)
+    below = np.empty(n, np.int64)
+    border = np.empty(n, np.int64)
+    share = np.ones(k, np.int64)
+    top = np.zeros(k, np.int32)
+    best = np.empty(k, np.float64)
+    at = np.empty(k, np.int32)
+    part = np.empty(k, np.int64)
+    share[0] = k
+    count, before = 1, 0
+    while before < count < k:
+        before = count
+        weigh_branches(net, n, tree, piece, below, border)
+        best[:] = WORST
+        at[:] = -1
+        for i in range(n):
+            r = piece[i]
+            if share[r] > 1 and top[r] != i:
+                k1, score = rate_branch(below[i], below[top[r]], border[i], share[r], rules)
+                if score < best[r]:
+                    best[r], at[r], part[r] = score, i, k1
+        for r in range(before):
+            if at[r] >= 0:
+                share[r] -= part[r]
+                share[count], top[count], piece[at[r]] = part[r], at[r], count
+                count += 1
+        for i in range(1, n):
+            if top[piece[i]] != i:
+                piece[i] = piece[tree.parent[i]]
+    for i in range(n):
+        labels[tree.unit[i]] = piece[i]
     return count

@@ -13,7 +13,7 @@ from gridplan.errors import Finding, UsageError
 from gridplan.layers import Study, conform_input
 from gridplan.town.ground import fill_blocks, make_buildings, make_communities
 from gridplan.town.layout import CITY, Layout, lay_out
-from gridplan.town.names import Names
+from gridplan.town.names import Names, spell_number
 from gridplan.town.people import (
     make_facilities,
     make_key_places,
@@ -188,7 +188,9 @@ def _make_buildings(layout: Layout, owners: gpd.GeoDataFrame, placed: pd.DataFra
         "newcomers": np.where(given, newcomers, np.nan),
         "rented": np.where(given, rented, np.nan),
         "floors": np.where(low & ~given & (lost < 0.06), np.nan, floors),
-        "height_m": height, "use": placed["use"].to_numpy()}, geometry=shapes, crs=CRS)
+        "height_m": height, "use": placed["use"].to_numpy(),
+        "name": [f"{spell_number(p)}期{n}幢" if p else None for p, n in zip(
+            placed["phase"], placed["number"], strict=True)]}, geometry=shapes, crs=CRS)
     known = conform_input("buildings", frame)
     return known, pd.Series(truth, index=known.index, name="households").astype("Int64")
 

@@ -62,7 +62,7 @@ def make_buildings(layout: Layout, sketch: Sketch, roads: gpd.GeoDataFrame,
         keep[sheds[np.linspace(0, len(sheds) - 1, min(more, len(sheds))).astype(int)]] = False
     frame = pd.DataFrame({name: values[keep] for name, values in columns.items()})
     frame["use"] = np.array(USES, dtype=object)[frame["use"].to_numpy().astype(int)]
-    for name in ("estate", "number", "block"):
+    for name in ("estate", "phase", "number", "block"):
         frame[name] = frame[name].astype(int)
     frame["given"] = frame["given"].astype(bool)
     frame["households"] = _hold_exactly(layout, frame)

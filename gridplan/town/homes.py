@@ -93,8 +93,8 @@ def _fill_estate(site: Site, rect: Span, sides: tuple[float, float, float, float
     rng_given = rng.random()
     share = 0.5 if site.block.exact else 1.0 if rng_given < 0.5 else 0.5 if rng_given < 0.7 else 0.0
     number, walks = 0, []
-    large = (rect[2] - rect[0]) * site.du * (rect[3] - rect[1]) * site.dv > 4.5e4
-    for low, high, row_of_panels in rooms:
+    large = (rect[2] - rect[0]) * site.du * (rect[3] - rect[1]) * site.dv > 2.4e4
+    for phase, (low, high, row_of_panels) in enumerate(rooms, start=1):
         rows = count_rows((high - low) * site.dv, era.pitch_m)
         vs = low + (np.arange(rows) + 0.5) * (high - low) / rows
         walks += [low + k * (high - low) / rows for k in range(1, rows)]
@@ -107,7 +107,8 @@ def _fill_estate(site: Site, rect: Span, sides: tuple[float, float, float, float
         flats = np.maximum(np.round(width * era.depth_m / era.flat_m2), 1)
         households = np.round(flats * floors * rng.uniform(0.93, 1.0, len(grid_u)))
         sketch.add(site.index, grid_u, grid_v, width, era.depth_m, floors, households,
-                   "apartments", estate=estate, number=number + 1 + np.arange(len(grid_u)),
+                   "apartments", estate=estate, phase=phase if large and len(rooms) > 1 else 0,
+                   number=number + 1 + np.arange(len(grid_u)),
                    given=rng.random(len(grid_u)) < share)
         number += len(grid_u)
         if era.gap_m <= 10.0:

@@ -14,7 +14,7 @@ USES = ("apartments", "house", "shed", "commercial", "retail", "office", "school
         "hospital", "industrial", "mixed", "public", "greenhouse", "barn")
 USE_CODE = {name: code for code, name in enumerate(USES)}
 _NUMBERS = ("u", "v", "width", "depth", "floors", "households")
-_CODES = ("use", "estate", "number", "block", "given")
+_CODES = ("use", "estate", "phase", "number", "block", "given")
 
 
 @dataclass
@@ -57,8 +57,12 @@ class Sketch:
 
     def add(self, block: int, u: Floats, v: Floats, width: Floats | float, depth: Floats | float,
             floors: Floats | float, households: Floats | float, use: str, *, estate: int = -1,
-            number: np.ndarray | int = 0, given: np.ndarray | bool = False) -> None:
-        """Add buildings: centres on the lattice, width and depth in metres."""
+            phase: int = 0, number: np.ndarray | int = 0,
+            given: np.ndarray | bool = False) -> None:
+        """Add buildings: centres on the lattice, width and depth in metres.
+
+        ``phase`` counts from 1; 0 stands for an estate that was built at once.
+        """
         rows = len(u)
         if not rows:
             return
@@ -66,8 +70,8 @@ class Sketch:
                   "households": households}
         for name, value in values.items():
             self._numbers[name].append(_column(value, rows, np.float64))
-        codes = {"use": USE_CODE[use], "estate": estate, "number": number, "block": block,
-                 "given": given}
+        codes = {"use": USE_CODE[use], "estate": estate, "phase": phase, "number": number,
+                 "block": block, "given": given}
         for name, code in codes.items():
             self._codes[name].append(_column(code, rows, np.int64))
 

@@ -90,6 +90,7 @@ Labels.prototype.draw = function () {
   if (this.painter.on.communities) this.communities(view);
   if (this.painter.on.grids) this.grids(view);
   if (view.zoom >= 14.5) this.specials(view);
+  if (view.zoom >= 17 && this.painter.on.groups) this.groups(view);
   if (view.zoom >= 14 && this.painter.on.roads) this.roads(view);
   this.paint();
 };

@@ -3,7 +3,7 @@
 var COLOUR = {
   land: "#fbf9f4", water: "#c3dae4", shore: "#a9c8d6", green: "#cfdfc2",
   building: "rgba(58,74,82,.30)", buildingEdge: "rgba(58,74,82,.42)",
-  grid: "#4d7482", community: "#1d3b4a", casing: "#cfc9bb", road: "#ffffff", major: "#f7e7c0",
+  grid: "#4d7482", group: "#4d7482", community: "#1d3b4a", casing: "#cfc9bb", road: "#ffffff", major: "#f7e7c0",
   majorCasing: "#d8c493", inner: "#ffffff", rail: "#9b968e",
   ramp: ["#e3eef0", "#c0dae0", "#97c0cb", "#6ba3b4", "#4f8ba0", "#39748b"],
   special: "#e9e4d8", empty: "#f3f0e9"
@@ -48,7 +48,7 @@ function line(g) {
 
 function Painter(plan) {
   this.plan = plan;
-  this.on = { communities: true, grids: true, labels: true, buildings: true, roads: true,
+  this.on = { communities: true, grids: true, groups: true, labels: true, buildings: true, roads: true,
               rail: true, water: true, green: true };
   var steps = plan.steps, self = this, group = this.group = [];
   // Grids by look: the steps of the ramp first, then one group for each status.
@@ -100,6 +100,7 @@ Painter.prototype.tile = function (canvas, coords) {
   if (this.on.buildings && zoom >= 15) this.buildings(v);
   if (this.on.roads) this.roads(v);
   if (this.on.rail) this.rail(v);
+  if (this.on.groups && zoom >= 16.25) this.groups(v);
   if (this.on.grids) this.borders(v);
   if (this.on.communities) this.outlines(v);
 };

@@ -1,0 +1,1 @@
+"""Grids out of instances of units: ours beside graph partitioners and regionalisers."""
