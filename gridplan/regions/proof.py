@@ -59,7 +59,9 @@ def cover_exactly(graph: Graph, low: int, high: int, *, work_limit: int = WORK_L
     if graph.size > MOST_UNITS:
         return None, None
     empty = bool((graph.households == 0).any())
-    if empty and _cover(lend_empty(graph), low, high, work_limit, cheapest=False)[0] is True:
+    lived_in = bool(graph.households.any())
+    if empty and lived_in and _cover(lend_empty(graph), low, high, work_limit,
+                                     cheapest=False)[0] is True:
         return True, None
     verdict, cover = _cover(graph, low, high, work_limit, cheapest)
     if verdict is None and empty:
