@@ -107,6 +107,19 @@ def test_a_town_is_solved_and_every_seed_is_no_better(seed):
     assert min(borders) >= best.value * (1 - 1e-9)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_poor_start_ends_at_the_same_cut(seed):
+    graph = lattice(6, 7, np.random.default_rng(seed + 20).integers(0, 140, 42), seed)
+    cuts = [cut_graph(graph, 300, 500, effort="fast", seed=s) for s in range(1, 9)]
+    poor = max((cut for cut in cuts if cut.status == "ok"), key=lambda cut: cut.border)
+    best = solve_exactly(graph, 300, 500)
+    again = solve_exactly(graph, 300, 500, start=poor.labels)
+    assert best.proven
+    assert again.proven
+    assert again.value == pytest.approx(best.value, rel=1e-6)
+    assert border_of(graph, again.labels) == pytest.approx(best.value, rel=1e-6)
+
+
 @pytest.mark.parametrize("work", [0, 1_000_000, 10_000_000, 100_000_000])
 def test_more_work_never_gives_less_and_the_same_work_the_same(work):
     graph = lattice(9, 9, np.random.default_rng(3).integers(0, 110, 81))

@@ -492,6 +492,17 @@ def test_the_number_of_regions_is_settled(graph, k, count, seed):
 
 
 @quick
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), min_size=1))
+def test_groups_are_joined_where_a_region_lies_in_both_and_nowhere_else(units):
+    groups, labels = (np.array(x, np.int32) for x in zip(*units, strict=True))
+    shared = nx.Graph([(("group", g), ("region", r)) for g, r in units])
+    joined = counting.join_groups(number_regions(groups), number_regions(labels))
+    expected = {frozenset(i for i, (g, _) in enumerate(units) if ("group", g) in piece)
+                for piece in nx.connected_components(shared)}
+    assert {frozenset(np.flatnonzero(joined == j).tolist()) for j in joined.tolist()} == expected
+
+
+@quick
 @given(st.lists(st.integers(0, 9), min_size=1))
 def test_small_labels_are_numbered_like_large_ones(labels):
     small, large = np.array(labels, np.int32), np.array(labels, np.int64) << 40

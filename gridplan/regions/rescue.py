@@ -26,7 +26,8 @@ def rescue_cut(graph: Graph, task: Task, labels: Labels) -> tuple[Labels, bool]:
     """Try to bring every region into range; return the better labels and whether none could be.
 
     ``graph`` is the graph of ``task``. A small graph is settled for good by an exact cover; in a
-    large one windows of small size around the regions at fault are, then other seeds are tried.
+    large one other seeds are tried, then windows of small size around the regions at fault are
+    settled so.
     """
     if graph.size <= MOST_UNITS:
         verdict, cover = cover_exactly(graph, task.low, task.high)
@@ -34,15 +35,17 @@ def rescue_cut(graph: Graph, task: Task, labels: Labels) -> tuple[Labels, bool]:
             return cover, False
         if verdict is True or task.count is None:
             return labels, verdict is True
-    for retry in range(RETRIES + 1):
-        labels = cover_windows(graph, task, labels)
+    for retry in range(RETRIES):
         labels = mend_all(task, task.net, labels, task.effort.finer, COOL,
                           seed_luck(task.seed, retry))
-        if score(task, task.net, labels)[0] == 0 or retry == RETRIES:
-            break
+        if score(task, task.net, labels)[0] == 0:
+            return labels, False
         other = search_regions(replace(task, seed=task.seed + 1_000_003 * (retry + 1)))
         labels = min(labels, other, key=lambda found: score(task, task.net, found))
-    return labels, False
+        if score(task, task.net, labels)[0] == 0:
+            return labels, False
+    labels = cover_windows(graph, task, labels)
+    return mend_all(task, task.net, labels, task.effort.finer, COOL, seed_luck(task.seed)), False
 
 
 def cover_windows(graph: Graph, task: Task, labels: Labels) -> Labels:

@@ -20,13 +20,11 @@ Luck = NDArray[np.uint64]
 Score = tuple[int, int, int]
 
 FILL = 0.86  # households of a region at the start, as a share of the upper end
-MANY = 45  # units per region above which a graph is coarsened; it may be so in many ways, so it
-           # gets twice the starts
+MANY = 45  # units per region above which a graph is coarsened, in many ways: twice the starts
 LEAST, REACH, CORE = 3, 6, 5  # fewest and most regions mended at once, and most cut afresh
 TREES, HOPE = 2, 1.6  # trees tried per window, and by how much a hopeful cut may be dearer
 COLD = 0.1  # temperature at the end of an annealing, in mean cut edges
 FEW = 8  # regions below which a graph gets as many windows as if it had so many
-SETTLED = 5e-4  # a round that brings less than this share of the border is the last
 REPAIRS = 6  # passes over regions out of range before a level gives up
 REGIONS, ROOM = 10_000, 2_000_000  # regions kept to choose a cover from, and their units
 NO_POOL = Pool(np.zeros(0, np.uint64), np.zeros(1, np.int64), np.zeros(0, np.int32),
@@ -35,10 +33,10 @@ NO_POOL = Pool(np.zeros(0, np.uint64), np.zeros(1, np.int64), np.zeros(0, np.int
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard to look: at most so many rounds of starts crossed, and windows per region.
+    """How hard to look: rounds of starts that are crossed, the rounds at last too, and windows.
 
-    ``windows`` at the top, ``finer`` on every level below it, ``crossing`` where solutions are
-    crossed, for each of them.
+    Windows are per region: ``windows`` at the top, ``finer`` on every level below it,
+    ``crossing`` where solutions are crossed, for each of them.
     """
 
     rounds: int
@@ -70,7 +68,7 @@ STUBBORN = Mood(redraw=0.7, accept=0.0, hot=1.0, moves=40.0)
 EFFORTS = {
     "fast": Effort(1, 1, 10.0, 3.0, 0.0),
     "normal": Effort(1, 3, 5.0, 2.0, 4.0),
-    "best": Effort(4, 6, 10.0, 3.0, 8.0),
+    "best": Effort(6, 4, 10.0, 3.0, 8.0),
 }
 
 
@@ -134,20 +132,19 @@ def search_regions(task: Task) -> Labels:
     starts = task.effort.starts
     if starts > 1 and task.net.people.size > MANY * aim:
         starts *= 2
-    found: list[Labels] = []
+    crossed: list[Labels] = []
     for turn in range(task.effort.rounds):
+        found = []
         for start in range(starts):
             shift = max(1, round(0.06 * aim)) * (0, -1, 1)[start % 3]
             count = task.count or int(np.clip(aim + shift, least, most))
-            luck = seed_luck(task.seed, start, turn)
-            found.append(cut_anew(task, count, luck))
-            task.spent.starts += 1
-        before = score(task, task.net, found[0])
-        found = [cross(task, found, seed_luck(task.seed, turn))]
-        after = score(task, task.net, found[0])
-        if turn and after[:2] == before[:2] and after[2] > (1 - SETTLED) * before[2]:
-            break
-    return found[0]
+            found.append(cut_anew(task, count, seed_luck(task.seed, start, turn)))
+        task.spent.starts += starts
+        crossed.append(cross(task, found, seed_luck(task.seed, turn)))
+        scores = [score(task, task.net, labels) for labels in crossed]
+        if turn and min(scores[:-1]) == scores[-1]:
+            break  # two rounds that know nothing of each other agree
+    return cross(task, crossed, seed_luck(task.seed, len(crossed)))
 
 
 def cut_anew(task: Task, count: int, luck: Luck) -> Labels:
