@@ -135,14 +135,14 @@ def test_helsinki_delineated(tmp_path: Path) -> None:
 def test_ten_towns_with_seeds_of_their_own(seed: int, tmp_path: Path) -> None:
     gridplan("demo", "--seed", str(seed), "--inputs-only", "-o", tmp_path / "town")
     gridplan("demo", "--seed", str(seed), "-o", tmp_path)
-    plan = next(tmp_path.glob("*.gpkg"))
+    plan = tmp_path / "demo.gpkg"
     assert_good(plan)
     assert road_share(plan) >= 0.75
 
 
 def test_the_town_of_a_hundred_communities(tmp_path: Path) -> None:
     gridplan("demo", "--communities", "100", "-o", tmp_path)
-    plan = next(tmp_path.glob("*.gpkg"))
+    plan = tmp_path / "demo.gpkg"
     assert_good(plan)
     assert road_share(plan) >= 0.75
     found = json.loads(gridplan("check", plan, "--json"))
