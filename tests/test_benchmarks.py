@@ -199,7 +199,8 @@ def test_lines_have_their_fields_in_order_and_a_summary_ends_each_instance(town,
     assert code == 0
     rows = rows_of(lines)
     assert [(x["method"], x["seed"]) for x in rows] == [
-        ("gridplan:free", 1), ("gridplan:free", 2), ("gridplan:fixed", 1), ("gridplan:fixed", 2)]
+        (method, seed) for method in ("gridplan:free", "gridplan:fixed", "gridplan:plain")
+        for seed in (1, 2)]
     behind = ("grids", "valid", "in_range", "connected", "weighted_border", "road_share",
               "compactness", "straddling", "bound", "gap")
     for row in rows:
@@ -208,9 +209,9 @@ def test_lines_have_their_fields_in_order_and_a_summary_ends_each_instance(town,
     assert lines[0]["method"] == "calibration"
     assert lines[0]["score"] > 0
     last = lines[-1]
-    assert (last["summary"], last["method"], last["runs"]) == (True, "gridplan:fixed", 2)
-    assert last["median"] == pytest.approx(np.median([x["weighted_border"] for x in rows[2:]]))
-    assert set(last["ratio_to"]) == {"gridplan:free/fast"}
+    assert (last["summary"], last["method"], last["runs"]) == (True, "gridplan:plain", 2)
+    assert last["median"] == pytest.approx(np.median([x["weighted_border"] for x in rows[4:]]))
+    assert set(last["ratio_to"]) == {"gridplan:free/fast", "gridplan:fixed/fast"}
 
 
 def test_fixed_makes_as_many_grids_as_metis_is_asked_for(town):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from unit_graphs import is_whole, lattice, planar_graphs, quick
 
 from gridplan.regions import cut_graph
 from gridplan.regions.exact import EXACT_WORK, border_of, bound_cut, solve_exactly
-from gridplan.regions.graph import Cut
+from gridplan.regions.graph import Cut, net_of
+from gridplan.regions.search import EFFORTS, Task
+from gridplan.regions.settling import settle_small
 
 SMALL = {"most": 9, "households": st.integers(0, 9)}
 
@@ -127,3 +130,30 @@ def test_more_work_never_gives_less_and_the_same_work_the_same(work):
     once, again = (bound_cut(graph, 300, 500, cut, work=work) for _ in range(2))
     assert (once.value, once.proven, once.work) == (again.value, again.proven, again.work)
     assert once.value <= bound_cut(graph, 300, 500, cut, work=2 * work).value * (1 + 1e-9)
+
+
+# ---- small graphs at the effort best
+
+
+@quick
+@given(planar_graphs(**SMALL), st.integers(1, 12), st.integers(0, 8))
+def test_best_finds_the_cheapest_cut_of_a_small_graph(graph, low, more):
+    plain = replace(graph, major=np.zeros(graph.u.size, np.bool_))
+    cheapest, _ = extreme_cuts(plain, low, low + more)
+    if cheapest is None:
+        return
+    cut = cut_graph(plain, low, low + more, effort="best")
+    assert cut.border == pytest.approx(cheapest[0], rel=1e-6)
+
+
+def test_settling_betters_a_poor_cut_and_leaves_what_it_does_not_know():
+    graph = lattice(6, 7, np.random.default_rng(21).integers(0, 140, 42), 1)
+    cuts = [cut_graph(graph, 300, 500, effort="fast", seed=s) for s in range(1, 9)]
+    poor = max((cut for cut in cuts if cut.status == "ok"), key=lambda cut: cut.border)
+    task = Task(net_of(graph.households, graph.u, graph.v, graph.weight.astype(np.int64)),
+                np.arange(graph.size, dtype=np.int32), 300, 500, EFFORTS["best"], 1)
+    settled = settle_small(graph, task, poor.labels)
+    assert border_of(graph, settled) == pytest.approx(solve_exactly(graph, 300, 500).value)
+    assert border_of(graph, settled) < poor.border
+    for left in (replace(task, count=poor.count), replace(task, toll=np.ones(500, np.int64))):
+        assert settle_small(graph, left, poor.labels) is poor.labels

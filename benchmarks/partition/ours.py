@@ -95,9 +95,9 @@ class Bounder:
         return total
 
 
-def count_iterations(instance: Instance, effort: Effort, cpu_s: float, *, fixed: bool) -> int:
+def count_iterations(instance: Instance, effort: Effort, cpu_s: float, **way: bool) -> int:
     """Return how many iterations a run may have in ``cpu_s``, by timing one; at least one."""
-    one = cut_instance(instance, effort, 0, fixed=fixed).watch.cpu_s
+    one = cut_instance(instance, effort, 0, **way).watch.cpu_s
     return max(1, int(cpu_s / max(one, 1e-6)))
 
 

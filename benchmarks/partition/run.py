@@ -31,6 +31,9 @@ from gridplan.params import Effort
 NAME = "partition"
 MEASURE = "weighted_border"
 GOAL_PEER = "pymetis"  # goals are ratios to METIS
+# Ours: as the plan does it; into METIS's number of grids; as METIS, blind to superblocks.
+WAYS: dict[str, dict[str, bool]] = {
+    "gridplan:free": {}, "gridplan:fixed": {"fixed": True}, "gridplan:plain": {"apart": False}}
 BOUND_EFFORT: Effort = "normal"  # the work that goes into a bound
 MEDIANS = ("grids", "valid", "in_range", "connected", "road_share", "compactness", "straddling",
            "avoidable", "bound", "gap")
@@ -105,8 +108,8 @@ def run_instance(instance: Instance, arguments: argparse.Namespace) -> Iterator[
     blocks = find_alone(instance)
     bounder = Bounder(instance, BOUND_EFFORT) if arguments.exact else None
     for effort in arguments.effort or EFFORTS:
-        for fixed in (False, True):
-            yield from _run_ours(instance, effort, fixed, blocks, bounder, arguments)
+        for method in WAYS:
+            yield from _run_ours(instance, effort, method, blocks, bounder, arguments)
     for peer in PEERS:
         wanted = (any(peer.method.startswith(name) for name in arguments.peer)
                   if arguments.peer else True)
@@ -114,16 +117,15 @@ def run_instance(instance: Instance, arguments: argparse.Namespace) -> Iterator[
             yield from _run_peer(peer, instance, blocks, arguments)
 
 
-def _run_ours(instance: Instance, effort: Any, fixed: bool, blocks: tuple[Any, Any],
+def _run_ours(instance: Instance, effort: Any, method: str, blocks: tuple[Any, Any],
               bounder: Bounder | None, arguments: argparse.Namespace
               ) -> Iterator[dict[str, Any]]:
-    method = "gridplan:fixed" if fixed else "gridplan:free"
     iterations = arguments.iterations
     if arguments.cpu:
-        iterations = count_iterations(instance, effort, arguments.cpu, fixed=fixed)
+        iterations = count_iterations(instance, effort, arguments.cpu, **WAYS[method])
         logger.info("%s %s %s: --iterations %d", instance.name, method, effort, iterations)
     for seed in range(1, arguments.seeds + 1):
-        found = cut_instance(instance, effort, seed, fixed=fixed, iterations=iterations)
+        found = cut_instance(instance, effort, seed, iterations=iterations, **WAYS[method])
         figures = measure_cut(instance, found.labels, *blocks)
         if bounder is not None:
             figures["bound"] = bounder.bound(found)

@@ -32,6 +32,7 @@ from gridplan.regions.search import (
     score,
     search_regions,
 )
+from gridplan.regions.settling import settle_small
 from gridplan.regions.superblocks import Groups, absorb_empty, fits
 
 JOINS = 6  # groups drawn in around one that cannot be cut, before the whole graph is mended
@@ -180,7 +181,12 @@ def _cut_groups(graph: Graph, task: Task) -> tuple[Labels, Labels]:
         part = task.part(groups.members[group], place)
         task.spent.groups += 1
         cuts[group] = search_regions(part)
-        if score(part, part.net, cuts[group])[0] == 0 or len(groups.members) == 1:
+        if score(part, part.net, cuts[group])[0] == 0:
+            if task.effort.settles:
+                cuts[group] = settle_small(subgraph(graph, groups.members[group]), part,
+                                           cuts[group])
+            continue
+        if len(groups.members) == 1:
             continue
         cuts[group], _ = rescue_cut(subgraph(graph, groups.members[group]), part, cuts[group])
         if score(part, part.net, cuts[group])[0] > 0 and joins.get(group, 0) < JOINS:

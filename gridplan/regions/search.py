@@ -36,7 +36,8 @@ class Effort:
     """How hard to look: rounds of starts that are crossed, the rounds at last too, and windows.
 
     Windows are per region: ``windows`` at the top, ``finer`` on every level below it,
-    ``crossing`` where solutions are crossed, for each of them.
+    ``crossing`` where solutions are crossed, for each of them. ``settles`` tells whether small
+    graphs are cut as well as can be.
     """
 
     rounds: int
@@ -44,6 +45,7 @@ class Effort:
     windows: float
     finer: float
     crossing: float
+    settles: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ STUBBORN = Mood(redraw=0.7, accept=0.0, hot=1.0, moves=40.0)
 
 EFFORTS = {
     "fast": Effort(1, 1, 10.0, 3.0, 0.0),
-    "normal": Effort(1, 3, 5.0, 2.0, 4.0),
-    "best": Effort(6, 4, 10.0, 3.0, 8.0),
+    "normal": Effort(1, 5, 5.0, 2.0, 4.0),
+    "best": Effort(6, 4, 10.0, 3.0, 8.0, settles=True),
 }
 
 

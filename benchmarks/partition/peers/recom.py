@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 from random import Random
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -60,10 +61,8 @@ def cut_part(part: Part, seed: int, budget_s: float) -> Ints:
     one = (time.process_time() - began) / TRIAL
     steps = min(STEPS * part.count, int((end - time.process_time()) / max(one, 1e-6)))
     best = min(best, run(first, steps) if steps > 0 else best, key=cost)
-    labels = np.empty(part.size, np.int64)
-    for node, grid in best.assignment.items():
-        labels[node] = grid
-    return labels
+    grid_of: dict[Any, Any] = dict(best.assignment.items())
+    return np.array([grid_of[node] for node in range(part.size)], np.int64)
 
 
 def _graph_of(part: Part) -> Graph:
