@@ -229,7 +229,7 @@ def _close(state: State) -> float:
     _raise_bound(state, whole)
     sides = [whole]
     few = int(np.floor(whole.regions + SURE))
-    if whole.settled and few + SURE < whole.regions:
+    if whole.settled and whole.least <= few < whole.most and few + SURE < whole.regions:
         sides = [replace(whole, most=few, settled=False),
                  replace(whole, least=few + 1, settled=False)]
         for side in sides:
