@@ -130,9 +130,10 @@ def plan_row(loads: tuple[int, ...], *, streets: tuple[str, ...] = STREETS,
              links: list[shapely.Geometry] | None = None,
              border_factors: tuple[float, ...] = (10.0, 3.0, 2.0, 1.0, 0.5),
              **more: object) -> Plan:
-    """Plan blocks of one house each, with ``loads`` households."""
+    """Plan blocks of one house each, with ``loads`` households; without a street two are one."""
     houses = [h for k in range(len(loads)) for h in houses_in_rows(100 * k + 40, 45, 1, 1)]
-    roads = [(kind, [(100 * k, -20), (100 * k, 120)]) for k, kind in enumerate(streets, start=1)]
+    roads = [(kind, [(100 * k, -20), (100 * k, 120)]) for k, kind in enumerate(streets, start=1)
+             if kind]
     study, count = make_study(houses, list(loads), roads, [ROW],
                               **more)  # type: ignore[arg-type]
     study.buildings["households"] = pd.array(count, dtype="Int64")
@@ -197,22 +198,40 @@ def test_what_stands_alone_is_left_alone() -> None:
     assert bound_and_gap(plan) == pytest.approx([500, 0])
 
 
-@pytest.mark.parametrize(("apart", "least"), [(True, 100), (False, 20)])
-def test_a_major_line_that_no_grid_straddles_is_not_straddled(apart: bool, least: float) -> None:
-    """Grids of 400 on either side of a main road, though 300 and 500 would be cheaper."""
+def plan_link() -> Plan:
+    """Plan a row where the cheapest cut lies inside a must-link."""
+    return plan_row(LOADS, links=[shapely.LineString([(120, 50), (280, 50)])], streets=(
+        "residential", "tertiary", "residential", "residential", "residential"))
+
+
+def plan_estate() -> Plan:
+    """Plan a row where the cheapest cut lies off any street, inside an estate."""
+    return plan_row((100, 200, 50, 100, 200, 100), streets=(
+        "residential", "", "residential", "residential", "residential"),
+        estates=[shapely.box(105, 5, 295, 95)], border_factors=(0.1, 3, 2, 1, 0.5))
+
+
+def plan_main_road(apart: bool = True) -> Plan:
+    """Plan a row where a main road in the middle is dearer than another street."""
     streets = ("residential", "residential", "secondary", "residential", "residential")
-    plan = plan_row(LOADS, streets=streets, objective=Objective(apart=apart),
+    return plan_row(LOADS, streets=streets, objective=Objective(apart=apart),
                     border_factors=(10, 0.2, 2, 1, 0.5))
-    assert bound_and_gap(plan) == pytest.approx([least, 0])
 
 
 def test_what_a_must_link_holds_together_stays_so() -> None:
-    """The cheapest cut lies inside the link; held, the next one is the best."""
-    link = shapely.LineString([(120, 50), (280, 50)])
-    plan = plan_row(LOADS, streets=("residential", "tertiary", "residential", "residential",
-                                    "residential"), links=[link])
+    plan = plan_link()
     assert plan.layers["must_links"]["status"].tolist() == ["held"]
     assert bound_and_gap(plan) == pytest.approx([300, 0])
+
+
+def test_an_estate_in_one_grid_stays_so() -> None:
+    assert bound_and_gap(plan_estate()) == pytest.approx([300, 0])
+
+
+@pytest.mark.parametrize(("apart", "least"), [(True, 100), (False, 20)])
+def test_a_major_line_that_no_grid_straddles_is_not_straddled(apart: bool, least: float) -> None:
+    """Grids of 400 on either side of the road, though 300 and 500 would be cheaper."""
+    assert bound_and_gap(plan_main_road(apart)) == pytest.approx([least, 0])
 
 
 # ---- a town, and forgeries -----------------------------------------------------------------
@@ -320,9 +339,8 @@ def test_a_bound_where_grids_were_cut_out_of_range_is_groundless(tmp_path: Path)
 
 
 @pytest.mark.parametrize("make", [
-    lambda: plan_row(LOADS, links=[shapely.LineString([(120, 50), (280, 50)])]),
+    plan_link, plan_estate, plan_main_road,
     lambda: plan_row(LOADS, barriers=[("rail", shapely.LineString([(300, -9), (300, 109)]))]),
-    lambda: plan_row(LOADS, estates=[shapely.box(105, 5, 295, 95)]),
     lambda: plan_row((100, 200, 0, 100, 200, 100), specials=[shapely.box(200, 0, 300, 100)]),
     lambda: plan_row((100, 700, 100, 200, 200, 100)),
     lambda: plan_row(LOADS, streets=("footway", "service", "cycleway", "path", "service")),
