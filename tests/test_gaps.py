@@ -26,12 +26,13 @@ from gridplan.check.gaps import least_border
 from gridplan.errors import Findings
 from gridplan.layers import conform_input
 from gridplan.params import Objective, Params, PartitionParams, Range
+from gridplan.partition import estates
 from gridplan.partition.borders import weigh_borders
 from gridplan.partition.gaps import Division, bound_part, hold_whole
 from gridplan.partition.graph import Contacts
 from gridplan.pipeline import plan_city
 from gridplan.plan import Plan, write_plan
-from gridplan.regions import Graph
+from gridplan.regions import Cut, Graph
 from gridplan.town import build_town
 
 PLENTY = 10**9
@@ -216,6 +217,20 @@ def plan_main_road(apart: bool = True) -> Plan:
     streets = ("residential", "residential", "secondary", "residential", "residential")
     return plan_row(LOADS, streets=streets, objective=Objective(apart=apart),
                     border_factors=(10, 0.2, 2, 1, 0.5))
+
+
+@pytest.mark.parametrize(("effort", "balance", "gap"), [
+    ("normal", 0, 0.5), ("best", 0, 0), ("best", 1e-6, 0.5)])
+def test_best_takes_the_better_division_that_bounding_finds(
+        monkeypatch: pytest.MonkeyPatch, effort: str, balance: float, gap: float) -> None:
+    """A search that ends at grids of 400; what bounding finds is better by border alone."""
+    def search(graph: Graph, *_: object, **__: object) -> Cut:
+        return Cut(np.array([0, 0, 0, 1, 1, 1], np.int32), 2, 300.0, 0, "ok", "",
+                   np.zeros(graph.size, np.int32))
+    monkeypatch.setattr(estates, "cut_graph", search)
+    plan = plan_row(LOADS, effort=effort, objective=Objective(balance=balance))
+    assert bound_and_gap(plan) == pytest.approx([200, gap])
+    assert plan.layers["grids"]["households"].sum() == sum(LOADS)
 
 
 def test_what_a_must_link_holds_together_stays_so() -> None:

@@ -14,7 +14,7 @@ from gridplan.layers import Units, name_units, one_polygon
 from gridplan.params import Params, Range
 from gridplan.partition.graph import Contacts, Floats, Ints, components
 from gridplan.partition.objective import weigh_contacts
-from gridplan.regions import Cut, Graph, cut_graph
+from gridplan.regions import Cut, Graph, bound_cut, cut_graph, limit_work
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,20 @@ def _cut_held(part: _Part, whole: Ints, near: Contacts) -> Cut:
                   weight=weigh_contacts(between, aim), major=between.major)
     cut = cut_graph(graph, part.limits.low, part.limits.high, seed=part.params.seed,
                     effort=part.params.partition.effort, toll=part.toll, apart=aim.apart)
+    if part.params.partition.effort == "best" and part.toll is None and not cut.out_of_range:
+        cut = _take_better(graph, cut, part.limits)
     groups = cut.groups[group] if len(cut.groups) else cut.groups
     return replace(cut, labels=cut.labels[group], groups=groups)
+
+
+def _take_better(graph: Graph, cut: Cut, limits: Range) -> Cut:
+    """Return the better cut that looking for a bound comes upon, or else the same."""
+    found = bound_cut(graph, limits.low, limits.high, cut, work=limit_work(graph.size, "best"))
+    if found.labels is None:
+        return cut
+    across = found.labels[graph.u] != found.labels[graph.v]
+    return replace(cut, labels=found.labels, count=int(found.labels.max()) + 1,
+                   border=float(graph.weight[across].sum()))
 
 
 def _hold(part: _Part, whole: Ints, near: Contacts) -> Ints:

@@ -29,15 +29,10 @@ from gridplan.layers import Units
 from gridplan.params import Effort, Range
 from gridplan.partition.borders import weigh_borders
 from gridplan.partition.graph import Contacts, Floats, Ints, components
-from gridplan.regions import Cut, Graph, bound_cut
-from gridplan.regions.exact import WORK
+from gridplan.regions import Cut, Graph, bound_cut, limit_work
 
 # Bounds are proven to this share of the border; below it a gap is none, and a bound is none too.
 SURE = 1e-6
-# Most steps spent for a unit, besides the limit for a part; a step takes some nanoseconds. What
-# has to be set up is the same for few units as for this many.
-UNIT_WORK: dict[Effort, int] = {"fast": 20_000, "normal": 100_000, "best": 3_000_000}
-_LEAST_UNITS = 40
 _OUT_OF_RANGE = ("under", "over", "unproven")
 
 
@@ -124,8 +119,8 @@ def bound_communities(division: Division, grids: pd.DataFrame, borders: pd.DataF
                                   strict=True):
                 if count > 1:
                     members = np.flatnonzero(part_of == one)
-                    work = min(WORK[effort], UNIT_WORK[effort] * max(_LEAST_UNITS, len(members)))
-                    spare += inner[one] - bound_part(division, members, ranges[name], work)
+                    spare += inner[one] - bound_part(division, members, ranges[name],
+                                                     limit_work(len(members), effort))
             bound = _settle(whole, whole - spare)
         rows.append((name, whole, bound, whole / bound - 1 if bound > 0 else np.nan))
     return pd.DataFrame(rows, columns=["community_id", "weighted_border", "bound", "gap"]
