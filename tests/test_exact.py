@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit_graphs import is_whole, lattice, planar_graphs, quick
+from unit_graphs import graph_of, is_whole, lattice, planar_graphs, quick
 
 from gridplan.regions import cut_graph
 from gridplan.regions.exact import EXACT_WORK, border_of, bound_cut, solve_exactly
@@ -121,6 +121,18 @@ def test_a_poor_start_ends_at_the_same_cut(seed):
     assert again.proven
     assert again.value == pytest.approx(best.value, rel=1e-6)
     assert border_of(graph, again.labels) == pytest.approx(best.value, rel=1e-6)
+
+
+def test_a_total_that_allows_one_number_of_regions_is_not_divided_by_their_number():
+    """Two regions of 300: the mix of columns uses two but for rounding, and never one."""
+    edges = [(0, 3, 500), (0, 8, 875), (0, 9, 500), (1, 3, 875), (1, 8, 500), (2, 4, 325),
+             (2, 5, 500), (4, 7, 500), (5, 7, 300), (5, 10, 500), (6, 7, 500), (6, 9, 500),
+             (6, 10, 300), (8, 11, 500), (9, 11, 325), (10, 11, 500)]
+    graph = graph_of([120, 80, 25, 80, 25, 25, 25, 25, 120, 25, 25, 25], edges)
+    poor = np.array([0, 1, 1, 0, 0, 1, 0, 0, 1, 0, 1, 1])
+    bound = bound_cut(graph, 300, 500, cut_of(graph, poor), work=EXACT_WORK)
+    assert bound.proven
+    assert bound.value == pytest.approx(extreme_cuts(graph, 300, 500)[0][0])
 
 
 @pytest.mark.parametrize("work", [0, 1_000_000, 10_000_000, 100_000_000])

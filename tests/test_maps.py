@@ -720,6 +720,17 @@ def test_scores_of_grids_and_communities_are_those_of_the_plan(
     assert -1 in head["grids"]["scores"][0]
 
 
+def test_gaps_of_communities_are_told_in_thousandths_never_too_few(
+        layers: dict[str, pd.DataFrame]) -> None:
+    towns = layers["communities"].copy()
+    gaps = np.resize([0.0, 0.03, 0.03001, np.nan], len(towns))
+    towns["gap"] = pd.array(gaps, dtype="Float64")
+    for audience in ("share", "internal"):
+        head, _ = unpack(render_map({**layers, "communities": towns}, audience=audience))
+        assert head["communities"]["gap"] == np.resize([0, 30, 31, -1], len(towns)).tolist()
+    assert unpack(render_map(layers))[0]["communities"]["gap"] == []
+
+
 def test_a_plan_without_scores_has_no_scorecard(layers: dict[str, pd.DataFrame]) -> None:
     head, _ = unpack(render_map(layers))
     assert head["grids"]["scores"] == head["communities"]["scores"] == []
@@ -780,6 +791,9 @@ def test_the_map_says_where_straddling_could_not_be_measured(
 def test_cards_show_the_scores_as_bars_and_say_why_borders_are_there(
         browser: object, tmp_path: Path, size: tuple[int, int]) -> None:
     layers = with_scores(make_layers(), EVIL)
+    gaps = pd.array([pd.NA] * len(layers["communities"]), dtype="Float64")
+    gaps[2], gaps[3] = 0.0311, 0.0
+    layers["communities"]["gap"] = gaps
     path = draw_map(SimpleNamespace(layers=layers), tmp_path / "scores.html", lang="en")
     head, _ = unpack(path.read_bytes())
     with Opened(browser, path, size) as opened:
@@ -807,4 +821,11 @@ def test_cards_show_the_scores_as_bars_and_say_why_borders_are_there(
         opened.page.locator("#hits button").first.click()
         told = [str(column[2]) for column in head["communities"]["scores"]]
         assert opened.page.locator("#card .points").all_inner_texts() == told
+        assert "at most 3.2 % dearer" in opened.page.inner_text("#card")
+        for town, words in ((3, "No division has cheaper borders"), (4, "")):
+            opened.page.fill("#query", head["communities"]["id"][town])
+            opened.page.locator("#hits button").first.click()
+            text = opened.page.inner_text("#card")
+            assert words in text
+            assert ("cheaper" in text or "dearer" in text) == bool(words)
         assert opened.complaints == []

@@ -6,7 +6,7 @@ division of its own where a plan claims that there is none. Its parts: reading,
 contract (columns, keys, references), tiling, counting (households, tally),
 whole (buildings), reasons and certificates (range), constraints (must-links, passability),
 codes, borders, figures,
-scores and moves (the scorecard), inputs.
+scores and moves (the scorecard), gaps (bounds), inputs.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gridplan.check import (
     contract,
     counting,
     figures,
+    gaps,
     groups,
     inner,
     merge,
@@ -127,3 +128,4 @@ def _check_rules(plan: PlanData, report: CheckReport, ranges: contract.Ranges) -
     if scores.tells_scores(plan):
         scores.check_scores(plan, report, segments, contacts, grid_of, ground)
         moves.check_moves(plan, report, segments, contacts, grid_of, ground)
+    gaps.check_gaps(plan, report, segments, contacts, grid_of, ground, estates)

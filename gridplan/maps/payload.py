@@ -26,7 +26,7 @@ from gridplan.maps.facts import (
     ui_texts,
 )
 from gridplan.maps.groups import has_groups, pack_groups
-from gridplan.maps.scores import is_unmeasured, pack_borders, pack_scores
+from gridplan.maps.scores import is_unmeasured, pack_borders, pack_gaps, pack_scores
 from gridplan.maps.shapes import (
     Packed,
     dissolve,
@@ -137,7 +137,7 @@ def split_reason(reason: str) -> tuple[str, str]:
 def _communities(layers: Layers, audience: str) -> dict[str, list[Any]]:
     frame = layers["communities"]
     return {"id": keys_of(frame, "community_id"), "name": text_of(frame, "name"),
-            "scores": pack_scores(frame, audience)}
+            "scores": pack_scores(frame, audience), "gap": pack_gaps(frame)}
 
 
 def _degrees(geometries: np.ndarray, crs: Any) -> np.ndarray:

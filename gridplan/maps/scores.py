@@ -45,6 +45,22 @@ def pack_scores(frame: pd.DataFrame, audience: str) -> list[list[int]]:
     return out if any(v != NO_SCORE for column in out for v in column) else []
 
 
+def pack_gaps(communities: pd.DataFrame) -> list[int]:
+    """Return by how many thousandths the borders of a community are dearer than they must be.
+
+    Rounded up, so that "at most" is true; ``NO_SCORE`` where no gap is told, empty where none is.
+
+    >>> pack_gaps(pd.DataFrame({"gap": [0.0, 0.0311, None]})), pack_gaps(pd.DataFrame({"gap": []}))
+    ([0, 32, -1], [])
+    """
+    if "gap" not in communities.columns:
+        return []
+    gap = pd.to_numeric(communities["gap"]).astype("Float64").to_numpy(np.float64, na_value=np.nan)
+    # What rounding adds to a round number is no reason to go up.
+    whole = np.ceil(np.round(1000 * np.nan_to_num(gap), 6)).astype(int)
+    return [] if np.isnan(gap).all() else np.where(np.isnan(gap), NO_SCORE, whole).tolist()
+
+
 def is_unmeasured(layers: Layers) -> bool:
     """Tell whether straddling could not be measured in the whole plan: no road class is known."""
     figures = layers.get("figures")

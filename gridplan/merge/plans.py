@@ -23,7 +23,8 @@ Ints = NDArray[np.int64]
 
 # Figures that a merger leaves stale; a later run of the partition makes them anew.
 _STALE = ("score_balance", "score_shape", "score_border", "score_straddling", "weighted_border",
-          "shape_m", "balance_households", "straddling")
+          "shape_m", "balance_households", "straddling", "weighted_border_bound",
+          "weighted_border_gap")
 _SCORES = _STALE[:4]
 
 

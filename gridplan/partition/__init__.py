@@ -42,6 +42,13 @@ from gridplan.partition.delineating import delineate_communities, settle_grids
 from gridplan.partition.describing import Partition, describe_partition, lines_at_grade
 from gridplan.partition.drawing import draw_grids
 from gridplan.partition.estates import join_estate_units, number_by_block
+from gridplan.partition.gaps import (
+    Division,
+    bound_communities,
+    gap_figures,
+    hold_whole,
+    list_estates,
+)
 from gridplan.partition.graph import Contacts, Ints, components, touch_units
 from gridplan.partition.groups import cut_groups, draw_groups, group_figures
 from gridplan.partition.inner import (
@@ -119,9 +126,13 @@ def partition_units(study: Study, units: Units, buildings: gpd.GeoDataFrame, par
     found = _add_groups(found, study, units, buildings, frame, row, group, ranges, params,
                         findings, lang)
     found = _add_passability(found, units, row, params.partition.border_factors, passages)
+    at = units.frame.index.get_indexer(units.unit_of.loc[buildings.index].to_numpy())
+    estate = read_homes(units, buildings, study.layer("estates")).estate
+    found = _add_bounds(found, units, row, hold_whole(row, [
+        *list_estates(estate, units.frame["block_id"].to_numpy(dtype=object)),
+        *(np.unique(at[houses]) for houses in touched if len(houses))]), ranges, params)
     if study.must_links is None:
         return found
-    at = units.frame.index.get_indexer(units.unit_of.loc[buildings.index].to_numpy())
     judged = judge_links(study.must_links, touched, row[at], wishes, findings, lang)
     return replace(found, must_links=conform("must_links", judged))
 
@@ -191,6 +202,21 @@ def _add_passability(found: Partition, units: Units, row: Ints, factors: tuple[f
                           "scope_id": "all", "value": float(closed), "unit": "grids"}])
     return replace(found, figures=pd.concat([found.figures, conform("figures", told)],
                                             ignore_index=True))
+
+
+def _add_bounds(found: Partition, units: Units, row: Ints, whole: Ints, ranges: dict[str, Range],
+                params: Params) -> Partition:
+    """Add what the weighted border of each community cannot fall below; ``whole`` is kept so."""
+    factors = params.partition.border_factors
+    town = pd.factorize(found.grids["community_id"])[0][row]
+    division = Division(row, units.frame["households"].to_numpy(dtype=np.int64),
+                        touch_units(units, factors, town), whole)
+    told = bound_communities(division, found.grids, found.borders, units, ranges, factors,
+                             params.partition.effort)
+    ids = found.communities["community_id"].to_numpy(dtype=object)
+    towns = found.communities.assign(**{c: told[c].reindex(ids).array for c in ("bound", "gap")})
+    return replace(found, communities=towns, figures=pd.concat(
+        [found.figures, conform("figures", gap_figures(told))], ignore_index=True))
 
 
 def _add_groups(found: Partition, study: Study, units: Units, buildings: gpd.GeoDataFrame,

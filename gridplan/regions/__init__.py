@@ -5,9 +5,9 @@ their ranges only.
 """
 
 from gridplan.regions.cutting import cut_graph, is_compiled, warm_up
-from gridplan.regions.exact import Bound, bound_cut
+from gridplan.regions.exact import Bound, bound_cut, limit_work
 from gridplan.regions.graph import Cut, Graph, connected_components
 from gridplan.regions.proof import prove_infeasible
 
 __all__ = ["Bound", "Cut", "Graph", "bound_cut", "connected_components", "cut_graph",
-           "is_compiled", "prove_infeasible", "warm_up"]
+           "is_compiled", "limit_work", "prove_infeasible", "warm_up"]

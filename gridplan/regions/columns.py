@@ -139,9 +139,13 @@ class Pool:
         """Mix the columns so that every unit is covered once, by ``least`` to ``most`` regions."""
         n, count = self.graph.size, len(self.members)
         # Besides the columns: a stand-in for every unit, and for regions too few or too many.
-        stand_ins = scipy.sparse.eye_array(n + 1, format="csc")
-        last = scipy.sparse.csc_array(([-1.0, -1.0], ([n, n], [0, 1])), shape=(n + 1, 2))
-        rows = scipy.sparse.hstack([incidence(self.members, n), stand_ins, last], format="csc")
+        place, ends = list_rows(self.members, n)
+        tail = np.arange(n + 1)
+        rows = scipy.sparse.csc_array(
+            (np.concatenate([np.ones(place.size + n + 1), [-1.0, -1.0]]),
+             np.concatenate([place, tail, [n, n]]),
+             np.concatenate([ends, ends[-1] + 1 + tail, ends[-1] + n + [2, 3]])),
+            shape=(n + 1, count + n + 3))
         costs = np.concatenate([np.array(self.borders) / self.unit, np.full(n + 2, self.dear),
                                 [0.0]])
         ends = np.concatenate([np.ones(n), [0.0]])
@@ -205,8 +209,8 @@ class Pool:
         return found, floors, int(whole.sum())
 
 
-def incidence(members: list[Units], n: int) -> scipy.sparse.csc_array:
-    """Return which of ``n`` units (rows) each region (column) has; a last row counts regions."""
+def list_rows(members: list[Units], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of all columns, and where each ends: its units, then the row ``n``."""
     sizes = np.array([units.size + 1 for units in members], np.int64)
     ends = np.concatenate([[0], np.cumsum(sizes)])
     rows = np.full(int(ends[-1]), n, np.int64)
@@ -214,6 +218,12 @@ def incidence(members: list[Units], n: int) -> scipy.sparse.csc_array:
     inner[ends[1:] - 1] = False
     if members:
         rows[inner] = np.concatenate(members)
+    return rows, ends
+
+
+def incidence(members: list[Units], n: int) -> scipy.sparse.csc_array:
+    """Return which of ``n`` units (rows) each region (column) has; a last row counts regions."""
+    rows, ends = list_rows(members, n)
     return scipy.sparse.csc_array((np.ones(rows.size), rows, ends), shape=(n + 1, len(members)))
 
 

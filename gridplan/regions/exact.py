@@ -25,6 +25,8 @@ from gridplan.regions.cutting import cut_graph
 from gridplan.regions.graph import Cut, Graph, number_regions, pieces_of, subgraph
 
 WORK: dict[Effort, int] = {"fast": 10_000_000, "normal": 30_000_000, "best": 1_000_000_000}
+UNIT_WORK: dict[Effort, int] = {"fast": 20_000, "normal": 50_000, "best": 1_000_000}
+LEAST_UNITS = 80  # what has to be set up is the same for few units as for so many
 EXACT_WORK = 40_000_000_000
 SURE = 1e-7  # relative difference at which a bound is taken to have met its cut
 SHARE = 0.5  # how far prices go from the best ones known to those of the last mix
@@ -119,6 +121,15 @@ class Side:
         if bound > self.priced:
             self.priced, self.prices = bound, prices
         self.bound = max(self.bound, bound)
+
+
+def limit_work(size: int, effort: Effort) -> int:
+    """Return the steps that a bound on a cut of ``size`` units may take beside its search.
+
+    >>> [limit_work(size, "normal") for size in (5, 100, 1_000)]
+    [4000000, 5000000, 30000000]
+    """
+    return min(WORK[effort], UNIT_WORK[effort] * max(LEAST_UNITS, size))
 
 
 def bound_cut(graph: Graph, low: int, high: int, cut: Cut, *, work: int = WORK["normal"]
@@ -229,7 +240,7 @@ def _close(state: State) -> float:
     _raise_bound(state, whole)
     sides = [whole]
     few = int(np.floor(whole.regions + SURE))
-    if whole.settled and few + SURE < whole.regions:
+    if whole.settled and whole.least <= few < whole.most and few + SURE < whole.regions:
         sides = [replace(whole, most=few, settled=False),
                  replace(whole, least=few + 1, settled=False)]
         for side in sides:

@@ -133,8 +133,8 @@ Panels.prototype.openGrid = function (i) {
     this.scores(g.scores, i), rows, bounds.childNodes.length ? make("h3", "", t.bounds) : null, bounds.childNodes.length ? bounds : null, contents, this.groups(i), this.reasons(i)]);
 };
 
-// A card for a community, road or estate: its name, the scores of a community, and its grids.
-Panels.prototype.openPlace = function (kind, name, ids, scores) {
+// A card for a community, road or estate: its name, the scores and the gap of a community, and its grids.
+Panels.prototype.openPlace = function (kind, name, ids, scores, gap) {
   var self = this, list = make("ul", "links");
   ids.slice(0, 60).forEach(function (i) {
     var b = button("", function () { self.view.goGrid(i); });
@@ -143,7 +143,7 @@ Panels.prototype.openPlace = function (kind, name, ids, scores) {
     list.appendChild(make("li", "", undefined, b));
   });
   this.openCard(name, make("p", "kicker", this.texts[kind]),
-    [scores || null, make("h3", "", fillText(this.texts.n_grids, { n: thousands(ids.length) })), list,
+    [scores || null, gap || null, make("h3", "", fillText(this.texts.n_grids, { n: thousands(ids.length) })), list,
      ids.length > 60 ? make("p", "rest", fillText(this.texts.rest, { n: ids.length - 60 })) : null]);
 };
 

@@ -17,6 +17,13 @@ Panels.prototype.scores = function (scores, i) {
   return make("section", "", undefined, make("h3", "", t.scores), list, note);
 };
 
+// How far the borders of a community are from the best; null where that is not known.
+Panels.prototype.gap = function (c) {
+  var gap = this.plan.communities.gap[c], t = this.texts;
+  if (!(gap >= 0)) return null;
+  return make("p", "note", gap ? fillText(t.gap, { n: gap / 10 }) : t.gap_none);
+};
+
 // The borders of a grid, the longest first: places in the columns of plan.borders.
 Panels.prototype.bordersOf = function (i) {
   var b = this.plan.borders, by = this.byGrid;
