@@ -115,7 +115,8 @@ def _cut_held(part: _Part, whole: Ints, near: Contacts) -> Cut:
 
 def _take_better(graph: Graph, cut: Cut, limits: Range) -> Cut:
     """Return the better cut that looking for a bound comes upon, or else the same."""
-    found = bound_cut(graph, limits.low, limits.high, cut, work=limit_work(graph.size, "best"))
+    # What the search of this effort leaves is little: a long look would cost more than it gives.
+    found = bound_cut(graph, limits.low, limits.high, cut, work=limit_work(graph.size, "normal"))
     if found.labels is None:
         return cut
     across = found.labels[graph.u] != found.labels[graph.v]
