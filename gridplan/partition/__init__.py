@@ -53,10 +53,11 @@ from gridplan.partition.inner import (
 )
 from gridplan.partition.mergers import add_mergers
 from gridplan.partition.numbering import number_rows
+from gridplan.partition.rescoring import score_again
 from gridplan.partition.rings import open_rings
 from gridplan.partition.scores import classes_known
 
-__all__ = ["Partition", "partition_units"]
+__all__ = ["Partition", "partition_units", "score_again"]
 
 
 def partition_units(study: Study, units: Units, buildings: gpd.GeoDataFrame, params: Params, *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -69,7 +70,7 @@ def describe_partition(study: Study, units: Units, buildings: gpd.GeoDataFrame,
     names = pd.Series([known.get(e, "") for e in buildings["estate_id"].fillna("")], dtype=object)
     contents = describe_contents(pd.Series(grid_row), names, buildings["number"].fillna(""), lang)
     grids["contents"] = contents.reindex(range(len(grids)), fill_value="").to_numpy()
-    grids, borders, scored = _score(study, units, row, grids, borders, ranges, factors)
+    grids, borders, scored = score_grids(study, units, row, grids, borders, ranges, factors)
     towns = _draw_communities(study, grids, kinds, certificates)
     towns = towns.join(average_scores(sum_scores(grids, borders)), on="community_id")
     figures = city_figures(grids, borders, len(towns), buildings)
@@ -89,9 +90,10 @@ def describe_partition(study: Study, units: Units, buildings: gpd.GeoDataFrame,
                      conform("buildings", placed.reset_index(drop=True)), figures)
 
 
-def _score(study: Study, units: Units, row: Ints, grids: gpd.GeoDataFrame,
-           borders: gpd.GeoDataFrame, ranges: dict[str, Range], factors: tuple[float, ...]
-           ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, pd.DataFrame]:
+def score_grids(study: Study, units: Units, row: Ints, grids: gpd.GeoDataFrame,
+                borders: gpd.GeoDataFrame, ranges: Mapping[str, Range],
+                factors: tuple[float, ...]
+                ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, pd.DataFrame]:
     """Return grids with scores, borders with the cost of moving them, and the scorecard."""
     low = np.array([ranges[c].low for c in grids["community_id"]])
     high = np.array([ranges[c].high for c in grids["community_id"]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -246,7 +247,7 @@ def weigh_inner(contacts: Contacts, homes: Homes, inner: Inner) -> Contacts:
 
 
 def inner_figures(units: Units, homes: Homes, grids: gpd.GeoDataFrame, row: Ints,
-                  lines: NDArray[np.object_], ranges: dict[str, Range]) -> pd.DataFrame:
+                  lines: NDArray[np.object_], ranges: Mapping[str, Range]) -> pd.DataFrame:
     """Return the rows of the figures that tell how well estates were cut.
 
     ``estate_border_quality`` is the share of the borders between grids inside estates that lie
@@ -297,7 +298,7 @@ def note_cut_estates(units: Units, homes: Homes, grids: gpd.GeoDataFrame, row: I
                      count=len(ids))
 
 
-def _limits(estate: pd.DataFrame, ranges: dict[str, Range]) -> tuple[Ints, Ints]:
+def _limits(estate: pd.DataFrame, ranges: Mapping[str, Range]) -> tuple[Ints, Ints]:
     kept = [ranges[c] for c in estate["community"]]
     return (np.array([r.low for r in kept], dtype=np.int64),
             np.array([r.high for r in kept], dtype=np.int64))
