@@ -113,7 +113,7 @@ def partition_units(study: Study, units: Units, buildings: gpd.GeoDataFrame, par
     row = grid_of_group[group]
     found = describe_partition(study, units, buildings, frame, row, ranges, kinds,
                       {name: cut.certificate() for name, cut in cuts.items()},
-                      params.partition.border_factors, lang)
+                      params.partition.border_factors, passages, lang)
     if len(study.roads) and not classes_known(study.roads["road_class"]):
         findings.add("partition.straddling_unmeasured", "warning", layer="roads",
                      field="road_class", count=len(study.roads))

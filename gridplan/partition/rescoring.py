@@ -10,6 +10,7 @@ import pandas as pd
 
 from gridplan.layers import Study, Units, conform
 from gridplan.params import Range
+from gridplan.partition.constraints import find_passages
 from gridplan.partition.describing import lines_at_grade, score_grids
 from gridplan.partition.figures import score_figures
 from gridplan.partition.graph import Ints
@@ -62,7 +63,8 @@ def _score(before: Plan, after: Plan, study: Study, units: Units, row: Ints,
            changed: Collection[str], ranges: Mapping[str, Range],
            factors: tuple[float, ...]) -> Plan:
     grids, borders = _keep(before, after)
-    scored, moved, _ = score_grids(study, units, row, grids, borders, ranges, factors)
+    scored, moved, _ = score_grids(study, units, study.buildings, row, grids, borders, ranges,
+                                   factors, find_passages(study))
     mine = grids["community_id"].isin(changed).to_numpy(dtype=bool)
     inner = borders["grid_a"].isin(grids.loc[mine, "grid_id"]).to_numpy(dtype=bool)
     for column in SCORES:
