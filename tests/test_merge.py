@@ -469,7 +469,7 @@ def test_costs_of_borders_that_were_there_stay(merged):
             if (key := frozenset((was[r.grid_a], was[r.grid_b]))) in before]
     now, then = (np.array([np.nan if pd.isna(v) else v for v in side])
                  for side in zip(*held, strict=True))
-    assert np.isfinite(now).sum() > 20
+    assert np.isfinite(now).sum() > 10
     np.testing.assert_allclose(now, then, atol=0.01)
 
 
