@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from gridplan.errors import Findings
-from gridplan.merge import merge_plan, propose_merger
+from gridplan.merge import propose_merger
 from gridplan.params import load_params
+from gridplan.pipeline import merge_city
 from gridplan.plan import read_plan, write_plan
 
 
@@ -18,7 +19,7 @@ def main(source: str, communities: str, target: str) -> None:
     plan, params, findings = read_plan(source), load_params(), Findings()
     proposal = propose_merger(plan.layer("communities"), int(communities), params, findings)
     sha256 = hashlib.sha256(Path(source).read_bytes()).hexdigest()
-    merged = merge_plan(plan, proposal, params, findings, source=(Path(source).name, sha256))
+    merged = merge_city(plan, proposal, params, findings, source=(Path(source).name, sha256))
     for stays, gone in proposal.mergers().items():
         print(f"{stays} <- {', '.join(gone)}")
     print(write_plan(merged, target).path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import gzip
 import hashlib
 import itertools
@@ -26,6 +27,7 @@ from gridplan.errors import InputError, UsageError
 from gridplan.layers import conform
 from gridplan.maps import draw_map, read_figures, render_map
 from gridplan.maps.facts import household_steps
+from gridplan.maps.mergers import draw_former
 from gridplan.maps.shapes import to_varints
 
 CRS = "EPSG:4547"
@@ -828,4 +830,208 @@ def test_cards_show_the_scores_as_bars_and_say_why_borders_are_there(
             text = opened.page.inner_text("#card")
             assert words in text
             assert ("cheaper" in text or "dearer" in text) == bool(words)
+        assert opened.complaints == []
+
+
+# Mergers
+
+
+def merged_areas(evil: str = "", across: int = 4) -> dict[str, pd.DataFrame]:
+    """Four by three communities become eight: 0+1+4, 2+3, 7+11; the others stay as they are.
+
+    The new community 0 is above the range of communities, number 6 below it.
+    """
+    from gridplan.errors import Findings
+    from gridplan.merge import merge_areas, propose_merger
+    from gridplan.params import Params
+
+    side, down = 900.0, 3
+    column, row = (a.reshape(-1) for a in np.meshgrid(np.arange(across), np.arange(down)))
+    shape = shapely.transform(shapely.segmentize(shapely.box(
+        column * side, row * side, (column + 1) * side, (row + 1) * side), 90), bend)
+    owner = np.array([0, 0, 2, 2, 0, 5, 6, 7, 8, 9, 10, 7])
+    ids = np.array([f"341102{k + 1:06d}" for k in range(len(shape))], dtype=object)
+    frame = gpd.GeoDataFrame({
+        "community_id": ids, "name": [f"第{k + 1}村{evil}" for k in range(len(ids))],
+        "kind": "urban", "households": [2500, 1900, 1700, 900, 1300, 2100, 800, 2600, 1900, 2200,
+                                        1800, 700]},
+        geometry=shapely.transform(shape, lambda xy: xy + np.array([500_000, 3_400_000])),
+        crs=CRS).set_index("community_id")
+    proposal = propose_merger(frame, len(set(owner)), Params(), Findings())
+    proposal = dataclasses.replace(proposal, owner=pd.Series(ids[owner], index=frame.index))
+    return dict(merge_areas(frame, proposal, Params(), Findings(), lang="en").layers)
+
+
+@pytest.fixture(scope="module")
+def areas() -> dict[str, pd.DataFrame]:
+    return merged_areas()
+
+
+def test_a_plan_of_merged_communities_is_drawn_with_its_figures(
+        areas: dict[str, pd.DataFrame]) -> None:
+    assert "grids" not in areas
+    text = render_map(areas, lang="en").decode()
+    for key, value, more in (("communities", "12 → 8", None), ("households", "20,400", None),
+                             ("mergers", "3", None), ("largest", "5,700", "2.24 × mean"),
+                             ("moved", "4,800", "23.5 %")):
+        assert re.search(rf'f-{key}.*?<dd>{re.escape(value)}</dd>', text, re.DOTALL), key
+        assert more is None or more in text
+    # Below and above the range, and those that stay as they are.
+    for label, count in (("Below the range", 1), ("Above the range", 1), ("Unchanged", 4)):
+        assert re.search(rf"<span>{label}</span><em>{count}</em>", text), label
+    assert "Proposed mergers" in text
+    assert "第1村" in text
+
+
+def test_the_page_holds_which_community_lies_in_which(areas: dict[str, pd.DataFrame]) -> None:
+    head, _ = unpack(render_map(areas))
+    mergers, table = head["mergers"], areas["mergers"]
+    assert mergers["id"] == table["former_id"].tolist()
+    assert [head["communities"]["id"][c] for c in mergers["community"]] == table[
+        "community_id"].tolist()
+    assert mergers["households"] == table["households"].tolist()
+    assert mergers["total"] == areas["communities"]["households"].tolist()
+    assert [i for i, kept in zip(mergers["id"], mergers["kept"], strict=True) if kept] == sorted(
+        set(table["community_id"]))
+
+
+def test_old_borders_are_those_inside_new_communities(areas: dict[str, pd.DataFrame]) -> None:
+    lines = draw_former(areas)
+    table = areas["mergers"]
+    shape, owner = table.geometry.to_numpy(), table["community_id"].to_numpy()
+    metres = sum(shapely.length(shapely.intersection(shape[i], shape[j]))
+                 for i, j in itertools.combinations(range(len(shape)), 2) if owner[i] == owner[j])
+    assert shapely.length(lines).sum() == pytest.approx(metres, rel=0.02)
+    assert metres > 3000
+    outside = shapely.union_all(shapely.boundary(areas["communities"].geometry.to_numpy()))
+    assert shapely.length(shapely.intersection(shapely.union_all(lines),
+                                               shapely.buffer(outside, 2))) < 100
+
+
+def test_a_plan_without_grids_and_mergers_is_still_refused(
+        areas: dict[str, pd.DataFrame]) -> None:
+    with pytest.raises(InputError) as refused:
+        render_map({**areas, "mergers": areas["mergers"][:0]})
+    assert refused.value.findings[0].layer == "grids"
+
+
+def test_small_counts_of_merged_communities_are_not_shared() -> None:
+    layers = merged_areas()
+    layers["mergers"] = layers["mergers"].assign(households=[7] * 12)
+    for audience, told in (("share", -1), ("internal", 7)):
+        head, _ = unpack(render_map(layers, audience=audience))
+        assert set(head["mergers"]["households"]) == {told}
+        assert set(head["grids"]["former"]) == {told}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_cards_and_the_list_tell_what_each_community_was_merged_from(
+        browser: object, tmp_path: Path, size: tuple[int, int]) -> None:
+    layers = merged_areas(EVIL)
+    path = draw_map(SimpleNamespace(layers=layers), tmp_path / "merged.html", lang="en")
+    with Opened(browser, path, size) as opened:
+        opened.tap_grid(4, touch=size == PHONE)
+        said = opened.page.inner_text("#card")
+        for told in (f"第1村{EVIL}", "5,700", "Above the range", f"第2村{EVIL}", "1,900",
+                     f"第5村{EVIL}", "1,300", "3,200 households change", "341102000001"):
+            assert told in said, told
+        opened.page.click(".close")
+        opened.tap_grid(9, touch=size == PHONE)
+        said = opened.page.inner_text("#card")
+        assert "Unchanged" in said
+        assert "2,200" in said
+        opened.page.click(".close")
+        opened.page.click("#show-mergers")
+        rows = opened.page.locator("#list .exceptions button").all_inner_texts()
+        assert [re.search(r"[\d,]+ hh", r)[0] for r in rows] == ["5,700 hh", "3,300 hh", "2,600 hh"]
+        assert f"第5村{EVIL} 1,300" in rows[0]
+        opened.page.locator("#list .exceptions button").nth(1).click()
+        assert "3,300" in opened.page.inner_text("#card")
+        opened.page.fill("#query", "341102000012")
+        opened.page.locator("#hits button").first.click()
+        assert opened.page.inner_text("#card h2") == f"第8村{EVIL}"
+        assert opened.complaints == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_nothing_of_a_merger_overlaps_or_is_cut(browser: object, tmp_path: Path,
+                                                size: tuple[int, int], lang: str) -> None:
+    layers = merged_areas()
+    layers["mergers"] = layers["mergers"].assign(households=layers["mergers"]["households"] * 90)
+    path = draw_map(SimpleNamespace(layers=layers), tmp_path / "merged.html", lang=lang)
+    with Opened(browser, path, size) as opened:
+        parts = {s: opened.box(s) for s in ("#head", "#find", "#stage", "#panel")}
+        for (one, a), (two, b) in itertools.combinations(parts.items(), 2):
+            assert not overlap(a, b), (one, two)
+        boxes = [d.bounding_box() for d in opened.page.locator(
+            ".figures dd:not(.of):visible").all()]
+        assert len(boxes) == 5
+        for a, b in itertools.combinations(boxes, 2):
+            assert not overlap(a, b)
+        assert max(b["x"] + b["width"] for b in boxes) <= parts["#head"]["width"]
+        names = opened.labels()
+        assert len(names) >= 8
+        for a, b in itertools.combinations(names, 2):
+            assert not overlap(a, b)
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+@pytest.mark.browser
+def test_old_borders_can_be_switched_off(browser: object, tmp_path: Path,
+                                         areas: dict[str, pd.DataFrame]) -> None:
+    path = draw_map(SimpleNamespace(layers=areas), tmp_path / "merged.html")
+    count = """() => { let n = 0; document.querySelectorAll(".leaflet-tile").forEach(c => {
+        if (!c.width) return;
+        const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+        for (let i = 0; i < d.length; i += 4) n += d[i] === 0x7a && d[i + 1] === 0x3b &&
+            d[i + 2] === 0x1d; }); return n; }"""
+    with Opened(browser, path) as opened:
+        assert opened.page.evaluate(count) > 200
+        opened.page.click("[data-layer=former]")
+        opened.page.wait_for_timeout(400)
+        assert opened.page.evaluate(count) == 0
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_without_script_the_merger_is_there_as_a_drawing(
+        browser: object, tmp_path: Path, areas: dict[str, pd.DataFrame],
+        size: tuple[int, int]) -> None:
+    path = draw_map(SimpleNamespace(layers=areas), tmp_path / "merged.html", lang="zh")
+    with Opened(browser, path, size, script=False) as opened:
+        said = opened.page.inner_text("body")
+        for told in ("社区合并建议", "12 → 8", "20,400", "4,800", "保持不变"):
+            assert told in said, told
+        assert opened.page.locator(".still text").count() == 8
+        assert opened.page.locator(".still .f").get_attribute("d").count("M") == 3
+        assert opened.complaints == []
+
+
+@pytest.mark.browser
+def test_a_merged_plan_with_grids_shows_what_was_merged(browser: object, tmp_path: Path) -> None:
+    layers = make_layers()
+    wards = layers["communities"]
+    ids = wards["community_id"].tolist()
+    owner = [ids[0], ids[0], *ids[2:]]
+    merged = {**layers, "mergers": conform("mergers", gpd.GeoDataFrame({
+        "former_id": ids, "community_id": owner, "name": wards["name"].to_numpy(),
+        "households": [900, 400, 1, 1, 1, 1], "kept": [True, False, True, True, True, True]},
+        geometry=wards.geometry.to_numpy(), crs=CRS))}
+    merged["grids"] = layers["grids"].assign(
+        community_id=layers["grids"]["community_id"].replace({ids[1]: ids[0]}))
+    both = shapely.union_all(wards.geometry.to_numpy()[:2])
+    merged["communities"] = wards[[k != 1 for k in range(6)]].set_geometry(gpd.GeoSeries(
+        [both, *wards.geometry.to_numpy()[2:]], index=[0, 2, 3, 4, 5], crs=CRS))
+    path = draw_map(SimpleNamespace(layers=merged), tmp_path / "merged.html", lang="en")
+    with Opened(browser, path) as opened:
+        assert opened.page.inner_text(".f-communities dd") == "5"
+        opened.page.fill("#query", ids[1])
+        opened.page.locator("#hits button").first.click()
+        said = opened.page.inner_text("#card")
+        for told in ("第1社区", "第2社区", "Merged from", "400 hh", "18 grids"):
+            assert told in said, told
+        assert opened.page.is_visible("[data-layer=former]")
         assert opened.complaints == []

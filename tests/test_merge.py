@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import sqlite3
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from mergers import independent_best
 from typer.testing import CliRunner, Result
 
+from gridplan.blocks import reopen_units
 from gridplan.check import check_plan
 from gridplan.cli import app
 from gridplan.errors import Findings, InputError, RequestError, UsageError
@@ -31,8 +33,9 @@ from gridplan.merge.patchwork import Patchwork, Score, find_contacts, label_piec
 from gridplan.merge.plans import number_anew
 from gridplan.merge.search import join_small, move_fewer, shrink_largest
 from gridplan.merge.solve import divide_patches, least_cap, least_moved
-from gridplan.params import Params
-from gridplan.pipeline import plan_city
+from gridplan.params import Params, Range
+from gridplan.partition import score_again
+from gridplan.pipeline import merge_city, plan_city, read_limits, reopen_study
 from gridplan.plan import read_plan, write_plan
 from gridplan.read import clean_boundaries, read_layers
 from gridplan.town import build_town
@@ -387,6 +390,10 @@ def test_a_limit_holds_in_the_exact_model():
 
 # ---- a plan with grids -----------------------------------------------------------------------
 
+SCORES = ("score_balance", "score_shape", "score_border", "score_straddling")
+TERMS = ("weighted_border", "shape_m", "balance_households", "straddling")
+
+
 @pytest.fixture(scope="module")
 def town_plan(tmp_path_factory) -> Path:
     params = Params()
@@ -399,7 +406,7 @@ def town_plan(tmp_path_factory) -> Path:
 def merged(town_plan, tmp_path_factory):
     plan, findings = read_plan(town_plan), Findings()
     proposal = propose_merger(plan.layer("communities"), 2, Params(), findings)
-    new = merge_plan(plan, proposal, Params(), findings, source=("town.gpkg", "f" * 64))
+    new = merge_city(plan, proposal, Params(), findings, source=("town.gpkg", "f" * 64))
     path = write_plan(new, tmp_path_factory.mktemp("merged") / "merged.gpkg").path
     return plan, proposal, read_plan(path), path
 
@@ -407,6 +414,102 @@ def merged(town_plan, tmp_path_factory):
 def test_a_merged_plan_passes_the_verifier(town_plan, merged):
     before, after = check_plan(town_plan), check_plan(merged[3])
     assert after.rules == [] or after.rules == before.rules, after.findings()
+
+
+def test_a_merged_plan_has_a_scorecard_that_the_verifier_works_out_too(merged):
+    _, _, new, path = merged
+    report = check_plan(path)
+    assert report.ok
+    assert report.counts["scores"] == 4 * len(new.layer("grids"))
+    assert report.counts["move_costs"] > 20
+    for name in SCORES:
+        assert new.figure(name) == pytest.approx(report.figures[name])
+        assert new.layer("communities")[name].notna().all()
+
+
+def test_communities_of_several_kinds_are_merged_and_scored_by_the_range_of_the_largest(tmp_path):
+    params = Params()
+    params = dataclasses.replace(params, partition=dataclasses.replace(
+        params.partition, rural=Range(160, 260)))
+    study = build_town(4, 1).study
+    kinds = pd.array(["urban", "rural", "old", "rural"], dtype="string")
+    plan = plan_city(dataclasses.replace(study, communities=study.communities.assign(kind=kinds)),
+                     params, Findings())
+    held = propose_merger(plan.layer("communities"), 2, params, Findings())
+    new = merge_city(plan, held, params, Findings())
+    report = check_plan(write_plan(new, tmp_path / "mixed.gpkg").path)
+    assert report.rules == [], report.findings()
+
+
+def test_borders_that_a_merger_brings_in_are_scored_and_have_a_price(merged):
+    old, _, new, _ = merged
+    was = old.layer("grids").set_index("grid_id")["score_border"]
+    grids = new.layer("grids")
+    codes = grids["former_ids"].fillna("").mask(lambda f: f == "", grids["grid_id"])
+    now, then = grids["score_border"].to_numpy(float), was[codes].to_numpy(float)
+    other = ~((now == then) | (np.isnan(now) & np.isnan(then)))
+    town = dict(zip(grids["grid_id"], old.layer("grids").set_index("grid_id").loc[
+        codes, "community_id"], strict=True))
+    borders = new.layer("borders")
+    fresh = borders[borders["grid_a"].map(town) != borders["grid_b"].map(town)]
+    beside = grids["grid_id"].isin({*fresh["grid_a"], *fresh["grid_b"]}).to_numpy()
+    assert (other <= beside).all()
+    assert other.any()
+    assert fresh["move_cost"].notna().any()
+
+
+def test_costs_of_borders_that_were_there_stay(merged):
+    old, _, new, _ = merged
+    grids = new.layer("grids")
+    former = grids["former_ids"].fillna("")
+    was = dict(zip(grids["grid_id"], former.where(former != "", grids["grid_id"]), strict=True))
+    before = {frozenset((r.grid_a, r.grid_b)): r.move_cost
+              for r in old.layer("borders").itertuples()}
+    held = [(r.move_cost, before[key]) for r in new.layer("borders").itertuples()
+            if (key := frozenset((was[r.grid_a], was[r.grid_b]))) in before]
+    now, then = (np.array([np.nan if pd.isna(v) else v for v in side])
+                 for side in zip(*held, strict=True))
+    assert np.isfinite(now).sum() > 10
+    np.testing.assert_allclose(now, then, atol=0.01)
+
+
+def test_scoring_a_plan_again_changes_nothing(town_plan):
+    plan = read_plan(town_plan)
+    blank = pd.array([pd.NA] * len(plan.layer("grids")), dtype="Float64")
+    figures = plan.layer("figures")
+    empty = plan.with_layers(
+        grids=plan.layer("grids").assign(**dict.fromkeys(SCORES, blank)),
+        figures=figures[~figures["name"].isin((*SCORES, *TERMS))])
+    study = reopen_study(plan)
+    units = reopen_units(study, plan.layer("units"), plan.layer("buildings"))
+    towns = set(plan.layer("communities")["community_id"])
+    again = score_again(plan, empty, study, units, towns, *read_limits(plan, Params()))
+    for layer, columns in (("grids", SCORES), ("communities", SCORES), ("borders", ["move_cost"])):
+        for name in columns:
+            np.testing.assert_allclose(*(p.layer(layer)[name].to_numpy(float, na_value=np.nan)
+                                         for p in (again, plan)), atol=0.01)
+    for name in (*SCORES, *TERMS):
+        assert again.figure(name) == pytest.approx(plan.figure(name))
+
+
+@pytest.mark.parametrize("column", ["move_cost", "score_border"])
+def test_a_forged_scorecard_of_a_merged_plan_is_found(merged, tmp_path, column):
+    layer = "borders" if column == "move_cost" else "grids"
+    _, _, new, _ = merged
+    frame = new.layer(layer).copy()
+    frame[column] = frame[column] + 2.0
+    path = write_plan(new.with_layers(**{layer: frame}), tmp_path / "forged.gpkg").path
+    assert "scores" in check_plan(path).rules
+
+
+def test_a_plan_without_a_scorecard_gets_none_by_a_merger(town_plan):
+    plan = read_plan(town_plan)
+    figures = plan.layer("figures")
+    plain = plan.with_layers(figures=figures[~figures["name"].isin((*SCORES, *TERMS))])
+    held = propose_merger(plan.layer("communities"), 3, Params(), Findings())
+    new = merge_city(plain, held, Params(), Findings())
+    assert new.layer("grids")[list(SCORES)].isna().all(axis=None)
+    assert new.figure("score_shape") is None
 
 
 def test_grids_keep_their_land_and_their_people(merged):
@@ -537,11 +640,11 @@ def test_a_half_edit_stops_the_merger(town_plan):
 def test_a_plan_merged_twice_keeps_all_earlier_codes(merged, tmp_path):
     old, _, new, _ = merged
     again = propose_merger(new.layer("communities"), 1, Params(), Findings())
-    path = write_plan(merge_plan(new, again, Params(), Findings()), tmp_path / "one.gpkg").path
+    path = write_plan(merge_city(new, again, Params(), Findings()), tmp_path / "one.gpkg").path
     held = read_plan(path).layer("grids")
     codes = set(held["grid_id"]) | set(";".join(held["former_ids"].fillna("")).split(";"))
     assert set(old.layer("grids")["grid_id"]) <= codes
-    assert "merge" not in check_plan(path).rules
+    assert not {"merge", "scores", "figures"} & set(check_plan(path).rules)
 
 
 # ---- boundaries alone ------------------------------------------------------------------------
@@ -788,8 +891,6 @@ def test_the_verifier_sees_a_merger_of_what_does_not_touch_and_one_that_is_not_b
 
 
 def dataclass_replace(proposal, owner):
-    import dataclasses
-
     held = proposal.households.groupby(owner.to_numpy()).agg(["sum", "max"])
     score = Score(int(held["sum"].max()), int((held["sum"] - held["max"]).sum()),
                   proposal.score.border_cm)

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import geopandas as gpd
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -21,8 +22,9 @@ from studies import houses_in_rows, make_study
 
 from gridplan.check import CheckReport, check_plan, moves
 from gridplan.errors import Findings
+from gridplan.layers import conform_input
 from gridplan.params import Params
-from gridplan.partition import costs, scores
+from gridplan.partition import costs, describing, scores
 from gridplan.partition.costs import Web, find_cut_units, find_moves
 from gridplan.partition.graph import Contacts
 from gridplan.pipeline import plan_city
@@ -241,7 +243,16 @@ def webs(draw: Callable) -> Web:
                np.concatenate([weight, np.full(len(extra), 0.5)]),
                np.full(count, low), np.full(count, low + draw(st.integers(0, 30))),
                np.array(draw(st.lists(st.booleans(), min_size=count, max_size=count))) & (
+                   draw(st.integers(0, 2)) == 0),
+               easy_of(draw, int(touching.sum())),
+               np.array(draw(st.lists(st.booleans(), min_size=len(nodes), max_size=len(nodes)))) & (
                    draw(st.integers(0, 2)) == 0))
+
+
+def easy_of(draw: st.DrawFn, count: int) -> np.ndarray:
+    """Say which contacts are easy: nearly all, so that moves are left."""
+    hard = draw(st.sets(st.integers(0, max(count - 1, 0)), max_size=count // 3))
+    return np.array([k not in hard for k in range(count)], dtype=bool)
 
 
 def border_of(web: Web, grid_of: np.ndarray) -> float:
@@ -265,8 +276,23 @@ def is_allowed(web: Web, grid_of: np.ndarray, pair: tuple[int, int]) -> bool:
 
 
 def touches(web: Web, unit: int, grid: int) -> bool:
-    beside = np.concatenate([web.b[web.a == unit], web.a[web.b == unit]])
+    beside = np.concatenate([web.b[(web.a == unit) & web.easy], web.a[(web.b == unit) & web.easy]])
     return bool((web.grid_of[beside] == grid).any())
+
+
+def pieces(web: Web, members: np.ndarray) -> int:
+    """Count the pieces of some units that hang together by easy contacts."""
+    net: nx.Graph = nx.Graph(list(zip(web.a[web.easy].tolist(), web.b[web.easy].tolist(),
+                                      strict=True)))
+    net.add_nodes_from(range(len(web.grid_of)))
+    return nx.number_connected_components(net.subgraph(members.tolist()))
+
+
+def leaves_well(web: Web, unit: int) -> bool:
+    """Judge whether a unit may go, and leaves its grid in no more pieces than it was."""
+    held = np.flatnonzero(web.grid_of == web.grid_of[unit])
+    rest = held[held != unit]
+    return not web.pinned[unit] and pieces(web, rest) <= pieces(web, held)
 
 
 @given(webs())
@@ -280,8 +306,10 @@ def test_every_unit_that_may_go_is_found_and_moving_it_changes_the_border_by_its
             source = int(web.grid_of[unit])
             moved = web.grid_of.copy()
             moved[unit] = target
-            if target != source and touches(web, unit, target) and is_allowed(
-                    web, moved, (source, target)):
+            if target != source and touches(web, unit, target) and leaves_well(
+                    web, unit) and is_allowed(web, moved, (source, target)):
+                assert pieces(web, np.flatnonzero(moved == target)) <= pieces(
+                    web, np.flatnonzero(web.grid_of == target))
                 expected[min(source, target), max(source, target), unit] = border_of(
                     web, moved) - border_of(web, web.grid_of)
     assert {(r.one, r.other, r.unit): r.cost for r in gifts.itertuples()} == pytest.approx(expected)
@@ -304,10 +332,21 @@ def test_two_units_are_exchanged_where_none_can_go_and_the_border_changes_by_the
         moved = web.grid_of.copy()
         moved[[u, v]] = other, one
         if one < other and all(
-                touches(web, x, k) and can_do_without(web, x) for x, k in ((u, other), (v, one))
-        ) and is_allowed(web, moved, (one, other)):
+                touches(web, x, k) and can_do_without(web, x) and leaves_well(web, x)
+                for x, k in ((u, other), (v, one))
+        ) and comes_well(web, u, v) and is_allowed(web, moved, (one, other)):
             expected[u, v] = border_of(web, moved) - border_of(web, web.grid_of)
     assert found.set_index(["unit", "back"])["cost"].to_dict() == pytest.approx(expected)
+
+
+def comes_well(web: Web, u: int, v: int) -> bool:
+    """Judge whether each of two units easily touches more than the other on the far side."""
+    for x, y in ((u, v), (v, u)):
+        beside = np.concatenate([web.b[(web.a == x) & web.easy], web.a[(web.b == x) & web.easy]])
+        if not (set(beside.tolist()) - {y}) & set(
+                np.flatnonzero(web.grid_of == web.grid_of[y]).tolist()):
+            return False
+    return True
 
 
 def can_do_without(web: Web, unit: int) -> bool:
@@ -323,15 +362,61 @@ def test_two_units_change_places_where_one_alone_would_leave_the_range() -> None
     ends = np.array([0, 2, 0, 1]), np.array([1, 3, 2, 3])
     web = Web(np.array([0, 0, 1, 1]), np.array([3, 2, 3, 2]), *ends, *ends,
               np.array([7.0, 7.0, 1.0, 1.0]), np.array([5, 5]), np.array([5, 5]),
-              np.zeros(2, bool))
+              np.zeros(2, bool), np.ones(4, bool), np.zeros(4, bool))
     found = find_moves(web).set_index(["unit", "back"])["cost"]
     # Across the middle the two long borders become the outline of the grids: +14 − 2.
     assert found.to_dict() == {}
     ends = np.array([0, 2, 0, 1, 0, 1]), np.array([1, 3, 2, 3, 3, 2])
     web = replace(web, a=ends[0], b=ends[1], left=ends[0], right=ends[1],
-                  weight=np.array([7.0, 7.0, 1.0, 1.0, 1.0, 1.0]))
+                  easy=np.ones(6, bool), weight=np.array([7.0, 7.0, 1.0, 1.0, 1.0, 1.0]))
     found = find_moves(web).set_index(["unit", "back"])["cost"]
     assert found.to_dict() == {(0, 2): 12.0, (1, 3): 12.0}
+
+
+HALVES = [shapely.box(100 * i, 200 * j, 100 * (i + 1), 200 * (j + 1))
+          for i in range(4) for j in range(2)]
+
+
+def plan_between(what: str) -> Plan:
+    """Four grids of 400 round a crossing of small streets, and what shall not be parted."""
+    walls = [("wall", shapely.LineString(line)) for _, line in cross("")]
+    # Estates below the range: two to a grid.
+    more = {"wall": {"barriers": walls}, "estates": {"estates": HALVES}}.get(what, {})
+    # A street along a wall would cross the other wall, and so be a way through it.
+    roads = [("residential", [(-20, -5), (420, -5)])] if what == "wall" else cross(
+        what if what == "secondary" else "residential")
+    study, count = make_study(list(HOUSES), [25] * 64, roads, **more)
+    study.buildings["households"] = pd.array(count, dtype="Int64")
+    if what == "must_links":
+        study = replace(study, must_links=conform_input("must_links", gpd.GeoDataFrame(
+            {"must_link_id": [f"m{k}" for k in range(len(HALVES))], "source": "links"},
+            geometry=HALVES, crs=study.crs)))
+    return plan_city(study, Params(), Findings())
+
+
+@pytest.mark.parametrize(("what", "moved"), [("nothing", True), ("secondary", False),
+                                             ("wall", False), ("estates", False),
+                                             ("must_links", False)])
+def test_no_move_parts_what_belongs_together_or_crosses_what_grids_should_not(
+        tmp_path: Path, what: str, moved: bool) -> None:
+    plan = plan_between(what)
+    assert len(plan.layers["grids"]) == 4
+    assert plan.layers["borders"]["move_cost"].notna().all() == moved
+    assert plan.layers["borders"]["move_cost"].isna().all() != moved
+    assert checked(plan, tmp_path / "plan.gpkg").broken == []
+
+
+@pytest.mark.parametrize("what", ["secondary", "wall", "estates", "must_links"])
+def test_the_verifier_names_a_cost_of_a_move_that_is_none(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(describing, "pin_units", lambda grid_of, *_: np.zeros(len(grid_of), bool))
+        if what in ("secondary", "wall"):
+            patch.setattr(costs, "Web", lambda *of: Web(*of[:-2], np.ones_like(of[-2]), of[-1]))
+        plan = plan_between(what)
+    assert plan.layers["borders"]["move_cost"].notna().any()
+    assert ("scores", "cost_differs", "borders", "move_cost") in broken(
+        checked(plan, tmp_path / "plan.gpkg"))
 
 
 @pytest.mark.parametrize(("pairs", "cut"), [

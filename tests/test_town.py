@@ -21,7 +21,7 @@ from gridplan.read import clean_study, read_layers, read_totals
 from gridplan.town import Town, build_town, write_town
 
 GEOMETRIC = ("communities", "buildings", "roads", "barriers", "estates", "gates", "entrances",
-             "specials", "facilities")
+             "specials", "must_links", "facilities")
 
 
 @pytest.fixture(scope="module")
@@ -259,13 +259,26 @@ def test_staff_teams_and_key_places_fit_the_town(town: Town) -> None:
     assert town.key_places.geometry.within(town.study.outline).all()
 
 
+def test_must_links_join_neighbours_of_one_community_outside_estates(town: Town) -> None:
+    links, houses = town.study.must_links, town.study.buildings
+    assert len(links) == 2
+    for line in links.geometry:
+        ends = [shapely.get_point(line, k) for k in (0, -1)]
+        held = [houses[houses.geometry.contains(end)] for end in ends]
+        assert [len(h) for h in held] == [1, 1]
+        assert held[0].index[0] != held[1].index[0]
+        assert held[0]["community_id"].iloc[0] == held[1]["community_id"].iloc[0]
+        assert all(h["estate_id"].isna().all() and town.truth[h.index[0]] > 0 for h in held)
+
+
 def test_written_files_read_back(tmp_path, town: Town) -> None:
     paths = {p.stem: p for p in write_town(town, tmp_path)}
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in paths.values())
     findings = Findings()
     files = {"communities": paths["boundaries"], **{
         name: paths[name] for name in ("buildings", "roads", "rail", "water", "walls", "estates",
-                                       "gates", "entrances", "specials", "facilities")}}
+                                       "gates", "entrances", "specials", "must_links",
+                                       "facilities")}}
     raw, sources = read_layers(files, findings=findings)
     totals = read_totals(paths["totals"], findings=findings)
     study = clean_study(raw, sources, Params(), findings, totals=totals)

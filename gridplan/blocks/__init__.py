@@ -9,6 +9,7 @@ Everything is noded once: units are unions of faces of one coverage, so they
 tile their community exactly and know to the millimetre what they share.
 """
 
+from gridplan.blocks.reopening import reopen_units
 from gridplan.blocks.units import build_units
 
-__all__ = ["build_units"]
+__all__ = ["build_units", "reopen_units"]

@@ -127,5 +127,5 @@ def _check_rules(plan: PlanData, report: CheckReport, ranges: contract.Ranges) -
         (None, None) if straddling is None else map(float, straddling))
     if scores.tells_scores(plan):
         scores.check_scores(plan, report, segments, contacts, grid_of, ground)
-        moves.check_moves(plan, report, segments, contacts, grid_of, ground)
+        moves.check_moves(plan, report, segments, contacts, grid_of, ground, estates)
     gaps.check_gaps(plan, report, segments, contacts, grid_of, ground, estates)

@@ -110,7 +110,7 @@ def _unit_load(plan: PlanData, houses: Ints) -> float:
 
 @dataclass(frozen=True)
 class _Barred:
-    """Border segments inside grids, with what decides whether they can be crossed."""
+    """Border segments, with what decides whether they can be crossed."""
 
     segments: Segments
     shut: tuple[Flags, Flags]
@@ -140,24 +140,37 @@ def count_closed(plan: PlanData, segments: Segments, contacts: Pairs,
                  grid_of: Ints) -> tuple[int, int]:
     """Return how many grids fall apart where closed borders part them: at most, at least."""
     inside = segments.take(grid_of[segments.left] == grid_of[segments.right])
-    barriers = plan.frame("barriers")
-    if not len(barriers) or not len(inside.left):
+    if not len(plan.frame("barriers")) or not len(inside.left):
         return 0, 0
-    barred = _judge(plan, inside)
     count = len(grid_of)
     load = plan.numbers("units", "households")
-    own = grid_of[contacts.left] == grid_of[contacts.right]
-    pairs = contacts.left[own] * count + contacts.right[own]
     out = []
-    for reading in (0, 1):
-        metres = np.where(barred.shut[reading], 0.0, inside.length_m)
-        metres[barred.passed[reading]] = 2 * ROOK_M
-        free = sum_pairs(inside.left, inside.right, metres, count)
-        usable = free.total >= _ENOUGH_M[reading]
-        usable &= np.isin(free.left * count + free.right, pairs)
-        piece = label_pieces(count, free.left[usable], free.right[usable])
+    for usable in open_pairs(plan, inside, contacts, count):
+        piece = label_pieces(count, usable // count, usable % count)
         held = np.unique(np.stack([grid_of, piece])[:, load > 0], axis=1)
         out.append(int((np.bincount(held[0]) > 1).sum()))
+    return out[0], out[1]
+
+
+def open_pairs(plan: PlanData, segments: Segments, contacts: Pairs,
+               count: int) -> tuple[Ints, Ints]:
+    """Return the pairs of units one can walk between, in favour of closed and of open borders.
+
+    A pair is left × count + right; only pairs in ``contacts`` count.
+    """
+    pairs = contacts.left * count + contacts.right
+    if not len(plan.frame("barriers")) or not len(segments.left):
+        held = np.unique(segments.left * count + segments.right)
+        held = held[np.isin(held, pairs)]
+        return held, held
+    barred = _judge(plan, segments)
+    out = []
+    for reading in (0, 1):
+        metres = np.where(barred.shut[reading], 0.0, segments.length_m)
+        metres[barred.passed[reading]] = 2 * ROOK_M
+        free = sum_pairs(segments.left, segments.right, metres, count)
+        usable = (free.left * count + free.right)[free.total >= _ENOUGH_M[reading]]
+        out.append(usable[np.isin(usable, pairs)])
     return out[0], out[1]
 
 

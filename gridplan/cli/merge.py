@@ -74,7 +74,8 @@ def merge_plan_file(screen: Screen, path: Path, count: int, params: Params,
     """Merge the communities of a plan with grids."""
     import hashlib
 
-    from gridplan.merge import merge_plan, propose_merger
+    from gridplan.merge import propose_merger
+    from gridplan.pipeline import merge_city
     from gridplan.plan import read_plan
 
     findings = screen.findings
@@ -87,7 +88,7 @@ def merge_plan_file(screen: Screen, path: Path, count: int, params: Params,
     progress("plan", 0.0)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return merge_plan(held, proposal, params, findings, source=(path.name, sha256),
+    return merge_city(held, proposal, params, findings, source=(path.name, sha256),
                       lang=screen.options.language), proposal
 
 
@@ -228,7 +229,8 @@ def merge_demo(screen: Screen, plan: Plan, written: Path, params: Params) -> Pro
 
     from gridplan import cli
     from gridplan.errors import Findings, RequestError
-    from gridplan.merge import merge_plan, propose_merger
+    from gridplan.merge import propose_merger
+    from gridplan.pipeline import merge_city
     from gridplan.plan import write_plan
 
     options, before = screen.options, len(plan.layer("communities"))
@@ -242,7 +244,7 @@ def merge_demo(screen: Screen, plan: Plan, written: Path, params: Params) -> Pro
         return None
     with written.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    merged = merge_plan(plan, proposal, params, Findings(), source=(written.name, sha256),
+    merged = merge_city(plan, proposal, params, Findings(), source=(written.name, sha256),
                         lang=options.language, command="gridplan demo")
     cli.note_written(screen, write_plan(merged, target, no_copy=options.no_copy,
                                         lang=options.language, force=options.force))

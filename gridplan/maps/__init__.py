@@ -16,12 +16,12 @@ from gridplan.maps.facts import (
     SETTLED,
     Figures,
     Layers,
-    Origin,
     household_steps,
     read_figures,
     read_origin,
     statuses,
 )
+from gridplan.maps.mergers import has_mergers, lacks_grids, merger_figures, stand_in
 from gridplan.outputs import write_bytes
 
 AUDIENCES = ("share", "internal")
@@ -49,7 +49,7 @@ def draw_map(plan: Any, path: str | Path, *, audience: str = "share", lang: str 
     UsageError
         Another audience or language.
     InputError
-        The plan has no community or no grid.
+        The plan has no community, or neither grids nor mergers.
     MachineError
         The file cannot be written; an older one is intact.
     """
@@ -64,18 +64,20 @@ def render_map(layers: Layers, *, audience: str = "share", lang: str = "en") -> 
     UsageError
         Another audience or language.
     InputError
-        The plan has no community or no grid.
+        The plan has no community, or neither grids nor mergers.
     """
     from gridplan.maps.page import build_page
     from gridplan.maps.payload import build_payload, prepare_drawing
     from gridplan.maps.still import draw_still
 
     _check(layers, audience, lang)
-    figures, origin = read_figures(layers), read_origin(layers, lang)
+    alone = lacks_grids(layers)
+    layers = stand_in(layers) if alone else layers
     drawing = prepare_drawing(layers)
-    still = draw_still(layers, drawing, audience, translate("maps.still", lang))
-    return build_page(build_payload(layers, drawing, audience, lang), still=still,
-                      **_shown(layers, figures, origin, audience, lang))
+    label = translate("maps.still_mergers" if alone else "maps.still", lang)
+    still = draw_still(layers, drawing, audience, label, alone)
+    return build_page(build_payload(layers, drawing, audience, lang, alone), still=still,
+                      **_shown(layers, alone, audience, lang))
 
 
 def _check(layers: Layers, audience: str, lang: str) -> None:
@@ -87,14 +89,19 @@ def _check(layers: Layers, audience: str, lang: str) -> None:
             "value": lang, "known": ", ".join(LANGUAGES)}))
     empty = [name for name in ("communities", "grids")
              if layers.get(name) is None or not len(layers[name])]
+    if lacks_grids(layers):
+        empty = [name for name in empty if name != "grids"]
     if empty:
         raise InputError(*(Finding("maps.nothing", layer=name) for name in empty))
 
 
-def _shown(layers: Layers, figures: Figures, origin: Origin, audience: str,
-           lang: str) -> dict[str, Any]:
+def _shown(layers: Layers, alone: bool, audience: str, lang: str) -> dict[str, Any]:
     """Return what ``page.html`` shows, as plain text and numbers."""
-    counts = {s: statuses(layers["grids"]).count(s) for s in GRID_STATUS}
+    origin = read_origin(layers, lang, "title_mergers" if alone else "title")
+    # A new community counts once, however many old ones it is drawn as.
+    counted = layers["grids"]
+    counted = counted.drop_duplicates("community_id") if alone else counted
+    counts = {s: statuses(counted).count(s) for s in GRID_STATUS}
     steps = household_steps(layers)
     ends = [e - 1 for e in steps[1:-1]] + [steps[-1]]
 
@@ -105,19 +112,30 @@ def _shown(layers: Layers, figures: Figures, origin: Origin, audience: str,
         "lang": {"zh": "zh-CN"}.get(lang, lang), "t": text, "title": origin.title,
         "state": _state(origin.state, lang), "draft": origin.state in ("draft", "comment"),
         "internal": audience == "internal", "facts": origin.facts, "osm": origin.osm,
-        "figures": (
-            ("grids", text("grids"), f"{figures.grids:,}"),
-            ("households", text("households"), f"{figures.households:,}"),
-            ("communities", text("communities"), f"{figures.communities:,}"),
-            ("share", text("share"), figures.share),
-            ("exceptions", text("exceptions"), f"{figures.exceptions:,}")),
-        "share_of": text("share_of", n=f"{figures.in_range:,}", of=f"{figures.ranged:,}"),
+        "alone": alone, "search": "search_communities" if alone else "search",
+        "figures": (merger_figures(layers, lang) if alone
+                    else _grid_figures(read_figures(layers), lang)),
         "steps": [f"{a:,}–{b:,}" for a, b in zip(steps, ends, strict=False)],
+        "unchanged": f"{counts['empty']:,}" if alone and counts["empty"] else "",
         "exceptions": [(s, text(f"ui_status_{s}"), f"{counts[s]:,}") for s in GRID_STATUS
-                       if counts[s] and s not in SETTLED],
+                       if counts[s] and s not in SETTLED and not (alone and s == "empty")],
         "special": f"{counts['special']:,}" if counts["special"] else "",
-        "background": [name for name in ("groups", "buildings", "roads", "rail", "water", "green")
-                       if _has(layers, name)]}
+        "background": [name for name in ("former", "groups", "buildings", "roads", "rail", "water",
+                                         "green") if _has(layers, name)]}
+
+
+def _grid_figures(figures: Figures, lang: str) -> tuple[tuple[str, str, str, str], ...]:
+    """Return what heads the map of a plan with grids: key, label, value, and a smaller line."""
+    def text(name: str, **values: object) -> str:
+        return translate(f"maps.{name}", lang, **values)
+
+    return (
+        ("grids", text("grids"), f"{figures.grids:,}", ""),
+        ("households", text("households"), f"{figures.households:,}", ""),
+        ("communities", text("communities"), f"{figures.communities:,}", ""),
+        ("share", text("share"), figures.share,
+         text("share_of", n=f"{figures.in_range:,}", of=f"{figures.ranged:,}")),
+        ("exceptions", text("exceptions"), f"{figures.exceptions:,}", ""))
 
 
 def _state(state: str, lang: str) -> str:
@@ -127,6 +145,8 @@ def _state(state: str, lang: str) -> str:
 
 def _has(layers: Layers, name: str) -> bool:
     """Tell whether the plan holds what an entry of the legend stands for."""
+    if name == "former":
+        return has_mergers(layers)
     if name == "groups":
         from gridplan.maps.groups import has_groups
 

@@ -145,14 +145,17 @@ def household_steps(layers: Layers) -> list[int]:
     return [low, *inner, max(high, low + 1)]
 
 
-def read_origin(layers: Layers, lang: str) -> Origin:
-    """Gather the title, the state and the dates and sources that the run table knows."""
+def read_origin(layers: Layers, lang: str, title_text: str = "title") -> Origin:
+    """Gather the title, the state and the dates and sources that the run table knows.
+
+    A plan without a title of its own is called by ``title_text`` of the catalogue.
+    """
     run = read_run(layers)
     names = text_of(layers["communities"], "name")
     title = run.get("title", "").strip()
     if not title:
         title = (translate("maps.title_one", lang, name=names[0]) if len(names) == 1 and names[0]
-                 else translate("maps.title", lang))
+                 and title_text == "title" else translate(f"maps.{title_text}", lang))
     files = sorted({key.split(":")[2] for key in run
                     if key.startswith("input:") and key.count(":") >= 2})
     facts = [(translate(f"maps.fact_{name}", lang), _worded(name, run.get(name, ""), lang))

@@ -26,6 +26,7 @@ from gridplan.maps.facts import (
     ui_texts,
 )
 from gridplan.maps.groups import has_groups, pack_groups
+from gridplan.maps.mergers import draw_former, has_mergers, merger_texts, pack_mergers
 from gridplan.maps.scores import is_unmeasured, pack_borders, pack_gaps, pack_scores
 from gridplan.maps.shapes import (
     Packed,
@@ -71,11 +72,13 @@ def prepare_drawing(layers: Layers) -> Drawing:
     return Drawing(polygons, united, owner, grids.crs)
 
 
-def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str) -> str:
+def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str,
+                  alone: bool = False) -> str:
     """Return the block the script unpacks: base64 of gzip of (length, JSON, varints).
 
     The JSON holds names, counts and texts by column; ``shapes`` in it lists the
-    packed layers in the order in which their varints follow.
+    packed layers in the order in which their varints follow. ``alone`` is a plan of communities
+    without grids.
     """
     shapes: list[tuple[str, Packed, int]] = []
     head: dict[str, Any] = {
@@ -83,6 +86,11 @@ def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str) ->
         "grids": _grids(layers, drawing, audience),
         "communities": _communities(layers, audience), "borders": pack_borders(layers),
         "unmeasured": is_unmeasured(layers)}
+    if has_mergers(layers):
+        _add_mergers(shapes, head, layers, audience)
+    if alone:
+        head |= {"alone": True, "text": merger_texts(head["text"], lang)}
+        head["grids"]["former"] = head["mergers"]["households"]
     _add_areas(shapes, head, drawing)
     _add_background(shapes, head, layers, drawing)
     _add_buildings(shapes, head, layers)
@@ -151,6 +159,13 @@ def _add_areas(shapes: list[tuple[str, Packed, int]], head: dict[str, Any],
         head[name]["radius"] = np.rint(radii * 10).astype(int).tolist()
         shapes.append((name, pack(_degrees(polygons, drawing.crs), closed=True), 0))
         shapes.append((f"{name}.centre", pack_points(_degrees(centres, drawing.crs)), 0))
+
+
+def _add_mergers(shapes: list[tuple[str, Packed, int]], head: dict[str, Any], layers: Layers,
+                 audience: str) -> None:
+    head["mergers"] = pack_mergers(layers, audience)
+    lines = shapely.simplify(draw_former(layers), 1.0)
+    shapes.append(("former", pack(_degrees(lines, layers["mergers"].crs), closed=False), 0))
 
 
 def _add_background(shapes: list[tuple[str, Packed, int]], head: dict[str, Any], layers: Layers,

@@ -11,6 +11,7 @@ import shapely
 from markupsafe import Markup, escape
 
 from gridplan.maps.facts import Layers, count_of, hide_few, household_steps, statuses, text_of
+from gridplan.maps.mergers import draw_former, has_mergers
 from gridplan.maps.payload import Drawing
 from gridplan.maps.shapes import inscribe, simplify_coverage
 
@@ -20,10 +21,12 @@ _FONT = 15.0
 _LONGEST = 16
 
 
-def draw_still(layers: Layers, drawing: Drawing, audience: str, label: str) -> Markup:
+def draw_still(layers: Layers, drawing: Drawing, audience: str, label: str,
+               alone: bool = False) -> Markup:
     """Draw communities, grids and community names into an SVG of at most ``BUDGET`` bytes.
 
-    The tolerance starts at a third of a pixel and doubles until the drawing fits.
+    The tolerance starts at a third of a pixel and doubles until the drawing fits. ``alone`` is a
+    plan of communities without grids: what they were merged from is told by dashed lines.
     """
     both = np.concatenate([drawing.grids, drawing.communities])
     west, south, east, north = shapely.total_bounds(both)
@@ -35,6 +38,8 @@ def draw_still(layers: Layers, drawing: Drawing, audience: str, label: str) -> M
         grids = simplify_coverage(grids, tolerance)
         outlines = shapely.simplify(drawing.communities, tolerance)
         paths = _areas(layers, audience, grids, outlines, (scale, west, north))
+        if alone:
+            paths = f'<g class="alone">{paths}</g>'
         svg = (f'<svg class="still" xmlns="http://www.w3.org/2000/svg" role="img" '
                f'viewBox="-12 -12 {width + 24:.0f} {height + 24:.0f}" '
                f'aria-label="{escape(label)}">{paths}{names}</svg>')
@@ -58,6 +63,8 @@ def _areas(layers: Layers, audience: str, grids: np.ndarray, outlines: np.ndarra
     groups = pd.Series(np.arange(len(grids))).groupby(np.array(grid_classes(layers, audience)))
     parts = [f'<path class="g {name}" d="{_path(grids[rows.to_numpy()], frame)}"/>'
              for name, rows in groups]
+    if has_mergers(layers):
+        parts.append(f'<path class="f" d="{_lines(draw_former(layers), frame)}"/>')
     parts.append(f'<path class="c" d="{_path(outlines, frame)}"/>')
     return "".join(parts)
 
@@ -81,6 +88,17 @@ def _path(polygons: Iterable[Any], frame: tuple[float, float, float]) -> str:
         steps = np.diff(points, axis=0)[:-1].reshape(-1).tolist()
         body = "".join(f"{v}" if v < 0 or not n else f" {v}" for n, v in enumerate(steps))
         words.append(f"M{points[0][0]} {points[0][1]}l{body}z")
+    return "".join(words)
+
+
+def _lines(lines: np.ndarray, frame: tuple[float, float, float]) -> str:
+    """Write lines as one path of whole pixels."""
+    scale, west, north = frame
+    slim = shapely.simplify(lines, 1.0 / scale)
+    words = []
+    for line in slim:
+        xy = np.rint((shapely.get_coordinates(line) - (west, north)) * (scale, -scale)).astype(int)
+        words.append("M" + "L".join(f"{x} {y}" for x, y in xy.tolist()))
     return "".join(words)
 
 

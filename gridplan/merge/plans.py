@@ -21,7 +21,7 @@ from gridplan.plan import Plan, digest_rows, tally_frame
 
 Ints = NDArray[np.int64]
 
-# Figures that a merger leaves stale; a later run of the partition makes them anew.
+# Figures that a merger leaves stale.
 _STALE = ("score_balance", "score_shape", "score_border", "score_straddling", "weighted_border",
           "shape_m", "balance_households", "straddling", "weighted_border_bound",
           "weighted_border_gap")
@@ -35,7 +35,8 @@ def merge_plan(plan: Plan, proposal: Proposal, params: Params, findings: Finding
 
     Grids keep their land and their people. Those of a community that goes get the next free
     codes of the one it joins, the old code in ``former_ids``; units, buildings, groups, borders,
-    parts, reasons and figures follow. The scorecard is left empty: it is stale.
+    parts, reasons and figures follow. The scorecard is left empty: it is stale, and the pipeline
+    works it out anew.
 
     Parameters
     ----------

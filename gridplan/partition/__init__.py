@@ -60,10 +60,11 @@ from gridplan.partition.inner import (
 )
 from gridplan.partition.mergers import add_mergers
 from gridplan.partition.numbering import number_rows
+from gridplan.partition.rescoring import score_again
 from gridplan.partition.rings import open_rings
 from gridplan.partition.scores import classes_known
 
-__all__ = ["Partition", "partition_units"]
+__all__ = ["Partition", "partition_units", "score_again"]
 
 
 def partition_units(study: Study, units: Units, buildings: gpd.GeoDataFrame, params: Params, *,
@@ -119,7 +120,7 @@ def partition_units(study: Study, units: Units, buildings: gpd.GeoDataFrame, par
     row = grid_of_group[group]
     found = describe_partition(study, units, buildings, frame, row, ranges, kinds,
                       {name: cut.certificate() for name, cut in cuts.items()},
-                      params.partition.border_factors, lang)
+                      params.partition.border_factors, passages, lang)
     if len(study.roads) and not classes_known(study.roads["road_class"]):
         findings.add("partition.straddling_unmeasured", "warning", layer="roads",
                      field="road_class", count=len(study.roads))

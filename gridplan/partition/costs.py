@@ -22,8 +22,10 @@ _jit = numba.njit(cache=True, nogil=True)
 class Web:
     """What moves are judged by: the units, how they touch, and the grids they form.
 
-    ``grid_of`` and ``households`` are of every unit; ``a`` and ``b`` are the pairs of units that
-    touch by a metre or more, each once; ``left``, ``right`` and ``weight`` are all pieces of
+    ``grid_of``, ``households`` and ``pinned`` are of every unit, ``pinned`` whether what belongs
+    to it would be parted; ``a`` and ``b`` are the pairs of units that touch by a metre or more,
+    each once, ``easy`` whether nothing that grids should not lie across runs between them;
+    ``left``, ``right`` and ``weight`` are all pieces of
     border between units of one community, however short; ``low``, ``high`` and ``fixed`` are of
     every grid: its range, and whether it neither gives nor takes.
     """
@@ -38,6 +40,8 @@ class Web:
     low: Ints
     high: Ints
     fixed: Flags
+    easy: Flags
+    pinned: Flags
 
     def fits(self, grid: Ints, change: Ints) -> Flags:
         """Tell where a change of households takes a grid no farther from its range than it is."""
@@ -49,7 +53,7 @@ class Web:
 
 
 def add_move_costs(borders: pd.DataFrame, grids: pd.DataFrame, units: Units, grid_of: Ints,
-                   contacts: Contacts, low: Ints, high: Ints,
+                   contacts: Contacts, pinned: Flags, low: Ints, high: Ints,
                    factors: Sequence[float]) -> pd.DataFrame:
     """Return the borders with ``move_cost``, the same in all rows of a pair of grids.
 
@@ -57,9 +61,13 @@ def add_move_costs(borders: pd.DataFrame, grids: pd.DataFrame, units: Units, gri
     handed to the grid on the other side or, where none can, two be exchanged, one from each side.
     A unit goes only where its grid hangs together without it. No grid may vanish, leave its range
     or, where it is outside already, get farther from it. NA where there is no such move: as
-    things are, the border stays. Special grids, buildings with a grid of their own and locked
-    grids neither give nor take. Zero or less is possible: by its weighted metres alone, the other
-    place for the border is as good, or better.
+    things are, the border stays.
+
+    A unit goes only to a grid that it touches where one can walk across and where no main road,
+    railway or river runs, and leaves no more pieces behind that hang together by such borders
+    than there were. What is ``pinned`` does not go. Special grids, buildings with a grid of their
+    own and locked grids neither give nor take. Zero or less is possible: by its weighted metres
+    alone, the other place for the border is as good, or better.
 
     Parameters
     ----------
@@ -67,6 +75,8 @@ def add_move_costs(borders: pd.DataFrame, grids: pd.DataFrame, units: Units, gri
         Position in ``grids`` of every unit of ``units.frame``.
     contacts
         The units of a community that share a metre of border.
+    pinned
+        The units whose move would part an estate or a must-link.
     low, high
         Range of every grid.
     factors
@@ -79,7 +89,7 @@ def add_move_costs(borders: pd.DataFrame, grids: pd.DataFrame, units: Units, gri
     web = Web(grid_of, units.frame["households"].to_numpy(dtype=np.int64), contacts.a, contacts.b,
               pieces.left[inside], pieces.right[inside],
               pieces.length_m[inside] * np.asarray(factors)[pieces.border_class[inside]],
-              low, high, fixed)
+              low, high, fixed, contacts.open & ~contacts.major, pinned)
     ids = pd.Index(grids["grid_id"].to_numpy(dtype=object))
     a, b = (ids.get_indexer(borders[c].to_numpy(dtype=object)) for c in ("grid_a", "grid_b"))
     least = find_moves(web).groupby(["one", "other"])["cost"].min()
@@ -88,6 +98,40 @@ def add_move_costs(borders: pd.DataFrame, grids: pd.DataFrame, units: Units, gri
     value = pd.array(np.round(cost, 2), dtype="Float64")
     value[np.isnan(cost)] = pd.NA
     return borders.assign(move_cost=value)
+
+
+def pin_units(grid_of: Ints, households: Ints, high: Ints, bundle: Ints,
+              links: Sequence[Ints]) -> Flags:
+    """Tell which units belong to an estate or must-link that lies whole in their grid.
+
+    Of an estate the units with households count; one of more than the range holds may be cut.
+
+    Parameters
+    ----------
+    grid_of, households
+        Of every unit.
+    high
+        Upper end of the range of every grid.
+    bundle
+        Number of each unit's estate inside its block and community, -1 for none.
+    links
+        For each must-link its units.
+
+    >>> pin_units(np.array([0, 0, 0, 1]), np.array([9, 9, 9, 9]), np.array([20, 20]),
+    ...           np.array([0, 0, -1, -1]), [np.array([2, 3])]).tolist()
+    [True, True, False, False]
+    """
+    pinned = np.zeros(len(grid_of), dtype=bool)
+    held = np.flatnonzero((bundle >= 0) & (households > 0))
+    table = pd.DataFrame({"bundle": bundle[held], "grid": grid_of[held],
+                          "load": households[held]}).groupby("bundle")
+    whole = ((table["grid"].transform("nunique") == 1) & (table["grid"].transform("size") > 1)
+             & (table["load"].transform("sum") <= high[grid_of[held]]))
+    pinned[held[whole.to_numpy(dtype=bool)]] = True
+    for units in links:
+        if len(units) > 1 and len(np.unique(grid_of[units])) == 1:
+            pinned[units] = True
+    return pinned
 
 
 def find_moves(web: Web) -> pd.DataFrame:
@@ -110,21 +154,24 @@ def find_moves(web: Web) -> pd.DataFrame:
 
 
 def _find_steps(web: Web) -> pd.DataFrame:
-    """Return every unit that its grid can do without, with each grid it touches.
+    """Return every unit that its grid can do without, with each grid it can go to.
 
     Columns: one, other, unit, source, target, moved (households), cost and links, the number of
-    units it touches there.
+    units there that it touches across an easy border.
     """
     grid_of, count = web.grid_of, len(web.low)
     size = np.bincount(grid_of, minlength=count)
     near = grid_of[web.a] == grid_of[web.b]
-    cut = find_cut_units(len(grid_of), web.a[near], web.b[near])
-    a, b = web.a[~near], web.b[~near]
+    stuck = web.pinned.copy()
+    for held in (near, near & web.easy):
+        stuck |= find_cut_units(len(grid_of), web.a[held], web.b[held])
+    over = ~near & web.easy
+    a, b = web.a[over], web.b[over]
     step, links = np.unique(np.concatenate([a * count + grid_of[b], b * count + grid_of[a]]),
                             return_counts=True)
     unit, target = step // count, step % count
     source = grid_of[unit]
-    free = ~cut[unit] & (size[source] > 1) & ~web.fixed[source] & ~web.fixed[target]
+    free = ~stuck[unit] & (size[source] > 1) & ~web.fixed[source] & ~web.fixed[target]
     unit, target, source, step = unit[free], target[free], source[free], step[free]
     same = grid_of[web.left] == grid_of[web.right]
     inner, outer = web.weight[same], web.weight[~same]
@@ -147,7 +194,8 @@ def _find_swaps(web: Web, steps: pd.DataFrame) -> pd.DataFrame:
     u, v = both["unit"].to_numpy(), both["unit_back"].to_numpy()
     change = (both["moved_back"] - both["moved"]).to_numpy()
     n = len(web.grid_of)
-    beside = _find(np.sort(web.a * n + web.b), np.minimum(u, v) * n + np.maximum(u, v))[1]
+    joined = np.sort(web.a[web.easy] * n + web.b[web.easy])
+    beside = _find(joined, np.minimum(u, v) * n + np.maximum(u, v))[1]
     keep = (web.fits(both["one"].to_numpy(), change) & web.fits(both["other"].to_numpy(), -change)
             & (both["links"].to_numpy() > beside) & (both["links_back"].to_numpy() > beside))
     both, u, v = both[keep], u[keep], v[keep]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -14,10 +15,12 @@ from gridplan.layers import Study, Units, conform
 from gridplan.params import Range
 from gridplan.partition.borders import draw_borders, measure_on_line
 from gridplan.partition.bounds import describe_bounds, describe_contents
-from gridplan.partition.costs import add_move_costs
+from gridplan.partition.constraints import Passages, passable_metres, touch_buildings
+from gridplan.partition.costs import add_move_costs, pin_units
 from gridplan.partition.drawing import add_figures
 from gridplan.partition.figures import city_figures, score_figures
 from gridplan.partition.graph import Ints, touch_units
+from gridplan.partition.inner import estate_of_units, find_estates
 from gridplan.partition.scores import (
     add_scores,
     average_scores,
@@ -49,7 +52,8 @@ class Partition:
 def describe_partition(study: Study, units: Units, buildings: gpd.GeoDataFrame,
                        grids: gpd.GeoDataFrame, row: Ints, ranges: dict[str, Range],
                        kinds: dict[str, str], certificates: dict[str, str],
-                       factors: tuple[float, ...], lang: str) -> Partition:
+                       factors: tuple[float, ...], passages: Passages,
+                       lang: str) -> Partition:
     """Return grids with their figures, bounds and scores, the borders, communities and figures.
 
     ``grids`` are as drawn, ``row`` the grid of every unit.
@@ -69,7 +73,8 @@ def describe_partition(study: Study, units: Units, buildings: gpd.GeoDataFrame,
     names = pd.Series([known.get(e, "") for e in buildings["estate_id"].fillna("")], dtype=object)
     contents = describe_contents(pd.Series(grid_row), names, buildings["number"].fillna(""), lang)
     grids["contents"] = contents.reindex(range(len(grids)), fill_value="").to_numpy()
-    grids, borders, scored = _score(study, units, row, grids, borders, ranges, factors)
+    grids, borders, scored = score_grids(study, units, buildings, row, grids, borders, ranges,
+                                         factors, passages)
     towns = _draw_communities(study, grids, kinds, certificates)
     towns = towns.join(average_scores(sum_scores(grids, borders)), on="community_id")
     figures = city_figures(grids, borders, len(towns), buildings)
@@ -89,21 +94,41 @@ def describe_partition(study: Study, units: Units, buildings: gpd.GeoDataFrame,
                      conform("buildings", placed.reset_index(drop=True)), figures)
 
 
-def _score(study: Study, units: Units, row: Ints, grids: gpd.GeoDataFrame,
-           borders: gpd.GeoDataFrame, ranges: dict[str, Range], factors: tuple[float, ...]
-           ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, pd.DataFrame]:
+def score_grids(study: Study, units: Units, buildings: gpd.GeoDataFrame, row: Ints,
+                grids: gpd.GeoDataFrame, borders: gpd.GeoDataFrame, ranges: Mapping[str, Range],
+                factors: tuple[float, ...], passages: Passages
+                ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, pd.DataFrame]:
     """Return grids with scores, borders with the cost of moving them, and the scorecard."""
     low = np.array([ranges[c].low for c in grids["community_id"]])
     high = np.array([ranges[c].high for c in grids["community_id"]])
     households = units.frame["households"].to_numpy(dtype=np.int64)
-    contacts = touch_units(units, factors, pd.factorize(grids["community_id"])[0][row])
+    contacts = touch_units(units, factors, pd.factorize(grids["community_id"])[0][row],
+                           passable_metres(units, passages))
     known = classes_known(study.roads["road_class"])
     grids = add_scores(grids, borders, row, households, contacts if known else None, low, high,
                        factors)
-    borders = add_move_costs(borders, grids, units, row, contacts, low, high, factors)
+    bundle, links = find_bundles(study, units, buildings)
+    pinned = pin_units(row, households, high, bundle, links)
+    borders = add_move_costs(borders, grids, units, row, contacts, pinned, low, high, factors)
     straddling = count_straddling(row, find_pieces(row, contacts), households,
                                   len(grids)) if known else None
     return grids, borders, score_figures(grids, borders, low, high, factors, straddling)
+
+
+def find_bundles(study: Study, units: Units, buildings: gpd.GeoDataFrame
+                 ) -> tuple[Ints, list[Ints]]:
+    """Return what belongs together: the estate of each unit, and the units of each must-link.
+
+    An estate is told by block and community: a public road through it makes two of it.
+    """
+    estate = estate_of_units(units, find_estates(buildings, study.layer("estates"))[0], buildings)
+    block = pd.factorize(units.frame["block_id"].fillna("").astype(str) + "|"
+                         + units.frame["community_id"].fillna("").astype(str))[0]
+    number = pd.factorize(estate * (int(block.max(initial=0)) + 1) + block, sort=True)[0]
+    at = units.frame.index.get_indexer(units.unit_of.loc[buildings.index].to_numpy())
+    touched = touch_buildings(study.layer("must_links"), buildings)
+    return (np.where(estate >= 0, number, -1).astype(np.int64),
+            [np.unique(at[houses]).astype(np.int64) for houses in touched])
 
 
 def lines_at_grade(study: Study) -> NDArray[np.object_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -93,16 +94,26 @@ def read_homes(units: Units, buildings: gpd.GeoDataFrame, estates: gpd.GeoDataFr
     count = len(units.frame)
     row = units.frame.index.get_indexer(units.unit_of.loc[buildings.index].to_numpy())
     of, names = find_estates(buildings, estates)
-    load = buildings["households"].fillna(0).to_numpy(dtype=np.int64)
-    order = np.lexsort((pd.factorize(buildings.index, sort=True)[0], -load, row))
-    order = order[row[order] >= 0]
-    first = order[np.unique(row[order], return_index=True)[1]]
-    estate = np.full(count, -1, dtype=np.int64)
-    estate[row[first]] = of[first]
+    estate = estate_of_units(units, of, buildings)
     own = np.flatnonzero((of >= 0) & (row >= 0) & (of == estate[row]))
     table = _read_labels(buildings.iloc[own], of[own], row[own], estates)
     return Homes(estate, _phase_bits(table, count), np.isin(
         np.arange(count), table.loc[table["number"] >= 0, "unit"]), _find_runs(table, count), names)
+
+
+def estate_of_units(units: Units, of: Ints, buildings: gpd.GeoDataFrame) -> Ints:
+    """Return the estate of each unit, -1 for none: that of its building of most households.
+
+    ``of`` is the estate of every building.
+    """
+    row = units.frame.index.get_indexer(units.unit_of.loc[buildings.index].to_numpy())
+    load = buildings["households"].fillna(0).to_numpy(dtype=np.int64)
+    order = np.lexsort((pd.factorize(buildings.index, sort=True)[0], -load, row))
+    order = order[row[order] >= 0]
+    first = order[np.unique(row[order], return_index=True)[1]]
+    estate = np.full(len(units.frame), -1, dtype=np.int64)
+    estate[row[first]] = of[first]
+    return estate
 
 
 def find_estates(buildings: gpd.GeoDataFrame, estates: gpd.GeoDataFrame
@@ -246,7 +257,7 @@ def weigh_inner(contacts: Contacts, homes: Homes, inner: Inner) -> Contacts:
 
 
 def inner_figures(units: Units, homes: Homes, grids: gpd.GeoDataFrame, row: Ints,
-                  lines: NDArray[np.object_], ranges: dict[str, Range]) -> pd.DataFrame:
+                  lines: NDArray[np.object_], ranges: Mapping[str, Range]) -> pd.DataFrame:
     """Return the rows of the figures that tell how well estates were cut.
 
     ``estate_border_quality`` is the share of the borders between grids inside estates that lie
@@ -297,7 +308,7 @@ def note_cut_estates(units: Units, homes: Homes, grids: gpd.GeoDataFrame, row: I
                      count=len(ids))
 
 
-def _limits(estate: pd.DataFrame, ranges: dict[str, Range]) -> tuple[Ints, Ints]:
+def _limits(estate: pd.DataFrame, ranges: Mapping[str, Range]) -> tuple[Ints, Ints]:
     kept = [ranges[c] for c in estate["community"]]
     return (np.array([r.low for r in kept], dtype=np.int64),
             np.array([r.high for r in kept], dtype=np.int64))

@@ -23,6 +23,7 @@ from gridplan.town.people import (
 )
 from gridplan.town.sketch import Sketch
 from gridplan.town.streets import bend_spans, make_barriers, make_roads
+from gridplan.town.together import make_must_links
 
 CRS = 4549  # CGCS2000, 3° zone of 120° E
 # Buildings a community, a little fewer than there are, so that sheds can be left out. A city has
@@ -39,7 +40,7 @@ class Town:
     ----------
     study
         Communities, buildings, roads, barriers, estates, gates, entrances, special places,
-        facilities and household totals, in EPSG:4549 (metres).
+        must-links, facilities and household totals, in EPSG:4549 (metres).
     staff, teams
         Indexed by staff_id and team_id.
     key_places
@@ -122,7 +123,9 @@ def build_town(communities: int = 12, seed: int = 1, *, buildings: int | None = 
         specials=_make_specials(layout, sketch, names), totals=totals,
         facts={"name": names.take("市"), "household_basis": "registered",
                "household_date": "2026-06-30"})
-    study = replace(study, facilities=make_facilities(study, names, seed))
+    links = make_must_links(frame, owners, truth)
+    study = replace(study, facilities=make_facilities(study, names, seed),
+                    must_links=links if len(links) else None)
     difficult = {name: str(owners.index[k]) for name, k in layout.difficult.items()}
     return Town(study, make_staff(study, seed), make_teams(study), make_key_places(study, seed),
                 make_ledger(study, truth, seed), truth, difficult)

@@ -35,8 +35,8 @@ def write_town(town: Town, folder: str | Path) -> list[Path]:
     """Write the town's inputs as files; return their paths.
 
     Boundaries, buildings, roads, rail, water, walls, estates, gates, entrances, specials,
-    facilities and key places are GeoPackages, the household totals, the ledger, the roster and
-    the teams are workbooks. Buildings, boundaries and estates have Chinese column names.
+    must-links, facilities and key places are GeoPackages, the household totals, the ledger, the
+    roster and the teams are workbooks. Buildings, boundaries and estates have Chinese column names.
 
     Parameters
     ----------
@@ -62,11 +62,13 @@ def _layers(town: Town) -> dict[str, gpd.GeoDataFrame]:
     study = town.study
     barriers = study.layer("barriers")
     kind = barriers["kind"]
+    links = study.layer("must_links").drop(columns="source")
     return {"boundaries": study.layer("communities"), "buildings": study.buildings,
             "roads": study.roads, "rail": barriers[kind == "rail"],
             "water": barriers[kind.isin(["river", "water"])], "walls": barriers[kind == "wall"],
             "estates": study.layer("estates"), "gates": study.layer("gates"),
             "entrances": study.layer("entrances"), "specials": study.layer("specials"),
+            **({"must_links": links} if len(links) else {}),
             "facilities": study.layer("facilities"), "key_places": town.key_places}
 
 

@@ -110,9 +110,14 @@ Labels.prototype.communities = function (view) {
     if (!name || radius < 14) return;
     var wide = self.width(style, name);
     if (wide > Math.max(2 * radius, 0.95 * (box[4 * f + 2] - box[4 * f]) * view.size)) return;
+    var lines = [[style, name, wide]], held = self.plan.alone && self.plan.mergers.total[f];
+    if (held && radius > 22) {
+      var count = fillText(self.texts.unit, { n: countText(held, self.texts) });
+      lines.push([STYLE.count, count, self.width(STYLE.count, count)]);
+    }
     [0, -1, 1, -2, 2].some(function (step) {
       if (Math.abs(step) * style.size > radius * 0.8) return false;
-      return self.place("community", [[style, name, wide]], x, y + step * style.size * 0.9, view);
+      return self.place("community", lines, x, y + step * style.size * 0.9, view);
     });
   });
 };
@@ -120,10 +125,11 @@ Labels.prototype.communities = function (view) {
 Labels.prototype.grids = function (view) {
   var self = this, plan = this.plan, grids = plan.grids, unit = this.texts.unit;
   this.each("grids", view, function (f, x, y, radius) {
-    if (radius < 9) return;
+    // An old community that stays is named by the new one.
+    if (radius < 9 || (plan.alone && plan.mergers.kept[f])) return;
     var name = self.names.grids[f], seq = grids.seq[f] ? String(grids.seq[f]) : "";
     var settled = grids.households[f] ? "" : plan.status[grids.status[f]];
-    var count = settled === "special" || settled === "empty" ? "" : fillText(unit, { n: countText(grids.households[f], self.texts) });
+    var count = settled === "special" || settled === "empty" ? "" : fillText(unit, { n: countText((grids.former || grids.households)[f], self.texts) });
     var tries = [[[STYLE.grid, name], [STYLE.count, count]], [[STYLE.grid, name]],
                  [[STYLE.grid, seq], [STYLE.count, count]], [[STYLE.grid, seq]]];
     tries.some(function (lines) {

@@ -55,7 +55,7 @@ Panels.prototype.wire = function () {
   document.addEventListener("keydown", function (e) { if (e.key === "Escape") { self.closeCard(); self.closeHits(); } });
   document.addEventListener("click", function (e) { if (!byId("find").contains(e.target)) self.closeHits(); });
   byId("fold").addEventListener("click", function () { self.fold(!byId("panel").classList.contains("open")); });
-  var list = byId("show-exceptions");
+  var list = byId("show-exceptions") || byId("show-mergers");
   if (list) list.addEventListener("click", function () { self.list(); });
 };
 
@@ -133,8 +133,8 @@ Panels.prototype.openGrid = function (i) {
     this.scores(g.scores, i), rows, bounds.childNodes.length ? make("h3", "", t.bounds) : null, bounds.childNodes.length ? bounds : null, contents, this.groups(i), this.reasons(i)]);
 };
 
-// A card for a community, road or estate: its name, the scores and the gap of a community, and its grids.
-Panels.prototype.openPlace = function (kind, name, ids, scores, gap) {
+// A card for a community, road or estate: its name, what is told of it (nodes or null), and its grids.
+Panels.prototype.openPlace = function (kind, name, ids, told) {
   var self = this, list = make("ul", "links");
   ids.slice(0, 60).forEach(function (i) {
     var b = button("", function () { self.view.goGrid(i); });
@@ -143,8 +143,8 @@ Panels.prototype.openPlace = function (kind, name, ids, scores, gap) {
     list.appendChild(make("li", "", undefined, b));
   });
   this.openCard(name, make("p", "kicker", this.texts[kind]),
-    [scores || null, gap || null, make("h3", "", fillText(this.texts.n_grids, { n: thousands(ids.length) })), list,
-     ids.length > 60 ? make("p", "rest", fillText(this.texts.rest, { n: ids.length - 60 })) : null]);
+    (told || []).concat([make("h3", "", fillText(this.texts.n_grids, { n: thousands(ids.length) })), list,
+     ids.length > 60 ? make("p", "rest", fillText(this.texts.rest, { n: ids.length - 60 })) : null]));
 };
 
 Panels.prototype.exceptions = function () {
@@ -159,6 +159,10 @@ Panels.prototype.list = function () {
   var back = button("back", function () { self.endList(); });
   back.textContent = "‹ " + t.back;
   box.appendChild(back);
+  if (p.alone) {
+    this.listMergers(box);
+    return this.showList(box);
+  }
   box.appendChild(make("h2", "", t.exceptions + " · " + thousands(ids.length)));
   var list = make("ul", "exceptions");
   function add(from) {
@@ -180,6 +184,10 @@ Panels.prototype.list = function () {
   }
   add(0);
   box.appendChild(list);
+  return this.showList(box);
+};
+
+Panels.prototype.showList = function (box) {
   byId("legend").hidden = true;
   box.hidden = false;
   byId("panel-body").scrollTop = 0;
@@ -208,7 +216,11 @@ Panels.prototype.index = function () {
     var ids = p.places.grids[k], kind = p.places.kind[k];
     add(kind === "estate" ? 1 : 2, kind, name, fillText(self.texts.n_grids, { n: ids.length }), "", function () { view.goPlace(k); });
   });
-  p.grids.id.forEach(function (id, i) {
+  if (p.mergers) p.mergers.id.forEach(function (id, k) {
+    var c = p.mergers.community[k];
+    if (!p.mergers.kept[k] && c >= 0) add(1, "former", self.formerName(k), fillText(self.texts.now_in, { name: p.communities.name[c] || p.communities.id[c] }), id, function () { view.goCommunity(c); });
+  });
+  if (!p.alone) p.grids.id.forEach(function (id, i) {
     add(3, "grid", self.gridName(i), self.communityName(i), id + " " + p.grids.contents[i], function () { view.goGrid(i); });
     out[out.length - 1].code = id.toLowerCase();
   });

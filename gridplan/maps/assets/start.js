@@ -60,6 +60,11 @@ View.prototype.under = function (latlng) {
 View.prototype.tap = function (latlng) {
   var i = this.under(latlng);
   if (i < 0) return this.panels.closeCard();
+  if (this.plan.alone) {
+    var c = this.plan.grids.community[i];
+    this.select(this.plan.layers.communities.rings(c));
+    return this.panels.openMerger(c);
+  }
   this.select(this.plan.layers.grids.rings(i));
   return this.panels.openGrid(i);
 };
@@ -68,7 +73,8 @@ View.prototype.point = function (latlng) {
   var i = this.under(latlng);
   if (i === this.pointed) return;
   this.pointed = i;
-  this.hover.setLatLngs(i < 0 ? [] : this.plan.layers.grids.rings(i));
+  var all = this.plan.layers, whole = this.plan.alone && i >= 0;
+  this.hover.setLatLngs(i < 0 ? [] : whole ? all.communities.rings(this.plan.grids.community[i]) : all.grids.rings(i));
   this.map.getContainer().style.cursor = i < 0 ? "" : "pointer";
 };
 
@@ -90,8 +96,9 @@ View.prototype.goCommunity = function (c) {
   var p = this.plan, ids = [];
   p.grids.community.forEach(function (owner, i) { if (owner === c) ids.push(i); });
   if (this.narrow()) this.panels.fold(false);
-  this.panels.openPlace("community", p.communities.name[c] || p.communities.id[c], ids,
-                        this.panels.scores(p.communities.scores, c), this.panels.gap(c));
+  if (p.alone) this.panels.openMerger(c);
+  else this.panels.openPlace("community", p.communities.name[c] || p.communities.id[c], ids,
+                             [this.panels.scores(p.communities.scores, c), this.panels.gap(c), this.panels.mergedFrom(c)]);
   this.select(p.layers.communities.rings(c));
   this.fit(p.layers.communities.bounds(c), 17);
 };

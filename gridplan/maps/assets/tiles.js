@@ -3,7 +3,7 @@
 var COLOUR = {
   land: "#fbf9f4", water: "#c3dae4", shore: "#a9c8d6", green: "#cfdfc2",
   building: "rgba(58,74,82,.30)", buildingEdge: "rgba(58,74,82,.42)",
-  grid: "#4d7482", group: "#4d7482", community: "#1d3b4a", casing: "#cfc9bb", road: "#ffffff", major: "#f7e7c0",
+  grid: "#4d7482", group: "#4d7482", former: "#7a3b1d", community: "#1d3b4a", casing: "#cfc9bb", road: "#ffffff", major: "#f7e7c0",
   majorCasing: "#d8c493", inner: "#ffffff", rail: "#9b968e",
   ramp: ["#e3eef0", "#c0dae0", "#97c0cb", "#6ba3b4", "#4f8ba0", "#39748b"],
   special: "#e9e4d8", empty: "#f3f0e9"
@@ -48,7 +48,7 @@ function line(g) {
 
 function Painter(plan) {
   this.plan = plan;
-  this.on = { communities: true, grids: true, groups: true, labels: true, buildings: true, roads: true,
+  this.on = { communities: true, grids: true, former: true, groups: true, labels: true, buildings: true, roads: true,
               rail: true, water: true, green: true };
   var steps = plan.steps, self = this, group = this.group = [];
   // Grids by look: the steps of the ramp first, then one group for each status.
@@ -102,6 +102,7 @@ Painter.prototype.tile = function (canvas, coords) {
   if (this.on.rail) this.rail(v);
   if (this.on.groups && zoom >= 16.25) this.groups(v);
   if (this.on.grids) this.borders(v);
+  if (this.on.former) this.former(v);
   if (this.on.communities) this.outlines(v);
 };
 
@@ -233,6 +234,8 @@ Painter.prototype.rail = function (v) {
 };
 
 Painter.prototype.borders = function (v) {
+  // Without grids the old communities stand for them, and their borders are a layer of their own.
+  if (this.plan.alone) return undefined;
   var self = this, ids = this.near("grids", v, 4);
   // Where grids are a few pixels wide, their colours alone tell them apart.
   var wide = v.zoom >= 14 ? 0 : 5 * 10 / (this.perMetre * Math.pow(2, v.zoom));
@@ -248,6 +251,7 @@ Painter.prototype.borders = function (v) {
       self.stroke(v, MARK[name][1], v.radius > 12 ? 2 : v.radius > 5 ? 1.2 : 0.8);
     });
   });
+  return undefined;
 };
 
 // An outline drawn inside its polygon: half of a line twice as wide, the rest clipped away.
