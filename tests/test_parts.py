@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pytest
 import shapely
 from studies import make_study
 
@@ -70,23 +69,24 @@ def draw_study(seed: int, count: int):
     return replace(study, buildings=buildings)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_every_random_part_is_valid_or_proven_or_one_of_few_unproven(tmp_path, seed):
-    plan = plan_city(draw_study(seed, 200), Params(), Findings())
-    communities = plan.layers["communities"]
-    unproven = communities[communities["status"] == "unproven"]
-    sizes = plan.layers["units"].groupby("community_id").size()
-    # A claim of enumeration is allowed for parts of at most 40 units only.
-    assert (sizes[unproven["community_id"]] > 40).all()
-    assert len(unproven) <= 6
-    kinds = {entry["kind"] for text in communities["certificate"].dropna() if text
-             for entry in json.loads(text)}
-    assert kinds <= {"enumeration", "unproven"}
-    assert "enumeration" in kinds
-    write_plan(plan, tmp_path / "parts.gpkg")
-    broken = [b for b in check_plan(tmp_path / "parts.gpkg").broken
-              if b.key != "check.unproven_many"]
-    assert broken == []
+def test_random_parts_are_valid_or_proven_or_a_few_in_a_hundred_unproven(tmp_path):
+    kinds, unproven = set(), 0
+    for seed in (1, 2):
+        plan = plan_city(draw_study(seed, 200), Params(), Findings())
+        communities = plan.layers["communities"]
+        open_ = communities.loc[communities["status"] == "unproven", "community_id"]
+        sizes = plan.layers["units"].groupby("community_id").size()
+        # A claim of enumeration is allowed for parts of at most 40 units only.
+        assert (sizes[open_] > 40).all()
+        unproven += len(open_)
+        kinds |= {entry["kind"] for text in communities["certificate"].dropna() if text
+                  for entry in json.loads(text)}
+        write_plan(plan, tmp_path / f"parts{seed}.gpkg")
+        broken = [b for b in check_plan(tmp_path / f"parts{seed}.gpkg").broken
+                  if b.key != "check.unproven_many"]
+        assert broken == []
+    assert kinds == {"enumeration", "unproven"}
+    assert unproven <= 10  # of 400
 
 
 def test_the_random_parts_are_feasible_by_number():

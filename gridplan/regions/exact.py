@@ -32,7 +32,7 @@ SURE = 1e-7  # relative difference at which a bound is taken to have met its cut
 SHARE = 0.5  # how far prices go from the best ones known to those of the last mix
 FIRST_NODES = 300  # of the search of a root, before regions are missed
 MOST_COLUMNS = 30_000  # listed to choose a whole cut from
-LADDER = (1 / 16, 1 / 4, 1.0)  # shares of the gap in which columns are listed
+LADDER = (1 / 16, 1 / 4, 1 / 2, 3 / 4, 1.0)  # shares of the gap in which columns are listed
 SEEDS = 4  # of the cuts to start from
 CHOICE_WORK = 2_000  # work counted for a node of that choice, by column
 
