@@ -8,6 +8,7 @@ comment of a field in the template that ``gridplan init`` writes is the text
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import tomllib
 from collections.abc import Mapping
@@ -297,6 +298,28 @@ def template(lang: str = "en") -> str:
     lines: list[str] = []
     _describe(Params(), "", lines, lang)
     return "\n".join(lines).strip() + "\n"
+
+
+def recall_assign(recorded: str, file: str = "") -> AssignParams:
+    """Return the parameters of assigning that the run table of a plan holds, else the defaults.
+
+    Raises
+    ------
+    InputError
+        With every unknown field and bad value.
+
+    >>> recall_assign('{"assign": {"backups": 1}}').backups, recall_assign("").backups
+    (1, 0)
+    """
+    try:
+        told = json.loads(recorded or "{}").get("assign", {})
+    except (AttributeError, ValueError):
+        told = {}
+    findings = Findings()
+    params: AssignParams = _build(AssignParams, told if isinstance(told, dict) else {}, "assign",
+                                  file, findings)
+    findings.stop_on_faults()
+    return params
 
 
 def as_dict(params: Params) -> dict[str, Any]:
