@@ -8,6 +8,19 @@ from collections.abc import Set
 
 import pandas as pd
 
+# Folded names of columns that are about persons in any layer of places.
+PRIVATE_NAMES = frozenset((
+    "姓名", "户主", "户主姓名", "居民姓名", "业主", "业主姓名", "联系人", "身份证", "身份证号",
+    "身份证号码", "证件号", "证件号码", "公民身份号码", "电话", "电话号码", "联系电话",
+    "联系方式", "手机", "手机号", "手机号码", "户号", "户口号", "户口簿号", "户籍号",
+    "residentname", "resident", "fullname", "firstname", "lastname", "surname", "personname",
+    "ownername", "householder", "householdername", "headofhousehold", "householdhead", "idcard",
+    "idcardno", "idcardnumber", "idno", "idnumber", "identitynumber", "identitycard",
+    "nationalid", "passport", "passportno", "ssn", "phone", "phoneno", "phonenumber",
+    "contactphone", "tel", "telephone", "mobile", "mobilephone", "cellphone", "householdno",
+    "householdnumber", "householdid", "hukou", "hukouno", "dateofbirth", "birthday", "出生日期"))
+PRIVATE_PART = re.compile("身份证|手机号|户主|居民姓名|业主姓名|联系电话|证件号")
+# A ledger has few columns, so parts of words are enough there.
 _WORDS = re.compile(
     "姓名|户主|业主|住户名|居民名|联系人|租客|房东|身份证|证件号|公民身份|电话|手机|联系方式|"
     "户号|户口|户籍号|出生|微信|银行卡|车牌")
@@ -38,7 +51,7 @@ def private_columns(names: list[str], table: pd.DataFrame, *, known: Set[int], c
     table
         The cells, all text, columns numbered.
     known
-        Columns that mean something to a ledger: their values are not read as names of people.
+        Columns that mean something to the reader: their values are not read as names of people.
     codes
         Columns of codes: their values are not read as phone numbers.
     """
