@@ -103,11 +103,11 @@ def read_ledger(path: str | Path, findings: Findings, *, columns: Mapping[str, s
 
 def _find_header(rows: list[list[str]], columns: Mapping[str, str]) -> int:
     """Return the first row that names the households and something else, -1 without one."""
-    def is_header(row: Sequence[str]) -> bool:
+    def rate(row: Sequence[str]) -> int:
         found = find_columns(row, _ALIASES, columns)
-        return "households" in found and len(found) > 1
+        return int("households" in found and len(found) > 1)
 
-    return find_header(rows, is_header)
+    return find_header(rows, rate)
 
 
 def _check_privacy(table: pd.DataFrame, found: dict[str, int], file: str, findings: Findings,
@@ -137,7 +137,7 @@ def _check_cells(content: Sheet, header: int, found: dict[str, int], file: str,
         findings.add("ledger.number_is_date", file=file, field="number", row=first_ids(turned),
                      count=len(turned))
     if content.inexact:
-        lines = [line for line, _ in content.inexact]
+        lines = [line for line, _, _ in content.inexact]
         findings.add("sheets.digits_lost", file=file, row=first_ids(lines), count=len(lines))
     if content.blank_formulas:
         findings.add("sheets.formula_blank", file=file, count=len(content.blank_formulas),

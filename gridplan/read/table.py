@@ -55,8 +55,8 @@ def _read_workbook(path: Path, wanted: str | None, role: str,
     if sheet.blank_formulas:
         raw.note("read.formula_blank", "error", rows=np.array(sheet.blank_formulas))
     if inexact:
-        raw.note("read.digits_lost", "error", rows=np.array(sorted({r for r, _ in inexact})),
-                 value=f"{inexact[0][1]:.0f}")
+        raw.note("read.digits_lost", "error", rows=np.array(sorted({r for r, _, _ in inexact})),
+                 value=f"{inexact[0][2]:.0f}")
     return raw
 
 

@@ -23,17 +23,18 @@ def fold(name: object) -> str:
     return "".join(c for c in text if c.isalnum())
 
 
-def find_header(rows: Sequence[Sequence[str]], is_header: Callable[[Sequence[str]], bool]) -> int:
-    """Return the first row that ``is_header`` knows; else the first of two filled cells, or -1.
+def find_header(rows: Sequence[Sequence[str]], rate: Callable[[Sequence[str]], int]) -> int:
+    """Return the row that ``rate`` rates highest, the first of equals.
 
-    A title and a line of remarks may stand above the column names.
+    A title, a line of remarks or a row of headings over several columns may stand above the
+    names. Where no row is rated above 0, it is the first with two filled cells, or -1.
 
-    >>> find_header([["Roster"], ["", ""], ["id", "role"]], lambda row: "role" in row)
+    >>> find_header([["Roster"], ["", ""], ["id", "role"]], lambda row: row.count("role"))
     2
     """
-    for i, row in enumerate(rows[:_HEADER_WITHIN]):
-        if is_header(row):
-            return i
+    best = max(range(min(len(rows), _HEADER_WITHIN)), key=lambda i: rate(rows[i]), default=-1)
+    if best >= 0 and rate(rows[best]) > 0:
+        return best
     filled = [i for i, row in enumerate(rows[:_HEADER_WITHIN]) if sum(map(bool, row)) > 1]
     return filled[0] if filled else -1
 
@@ -69,7 +70,10 @@ def to_table(sheet: Sheet, header: int, file: str, findings: Findings) -> pd.Dat
     names = [name.strip() for name in rows[header]]
     while names and not names[-1]:
         names.pop()
-    body = [i for i in range(header + 1, len(rows)) if any(cell.strip() for cell in rows[i])]
+    body = [i for i in range(header + 1, len(rows)) if not sheet.is_blank(i)]
+    blank = (body[-1] - header if body else 0) - len(body)
+    if blank:
+        findings.add("sheets.blank_rows", "repaired", file=file, count=blank)
     width = len(names)
     wrong = [sheet.lines[i] for i in body if any(cell.strip() for cell in rows[i][width:])]
     if wrong:

@@ -30,6 +30,9 @@ _ENGLISH = re.compile(
     r"household_?\s?(?:no|number|id)$", re.IGNORECASE)
 _IDENTITY = re.compile(
     r"[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]")
+_IDENTITY_NAME = re.compile(
+    r"身份证|证件号|公民身份|身份号码|id_?\s?card|identity|passport|national_?\s?id",
+    re.IGNORECASE)
 _PHONE = re.compile(r"(?:\+?86)?1[3-9]\d{9}")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
@@ -71,6 +74,24 @@ def is_identity_number(text: str) -> bool:
     if not _IDENTITY.fullmatch(text):
         return False
     return _CHECKS[sum(w * int(d) for w, d in zip(_WEIGHTS, text, strict=False)) % 11] == text[17]
+
+
+def is_identity_column(name: str) -> bool:
+    """Tell whether a column is named as one of identity numbers.
+
+    >>> is_identity_column("身份证号码"), is_identity_column("ID card"), is_identity_column("编号")
+    (True, True, False)
+    """
+    return bool(_IDENTITY_NAME.search(unicodedata.normalize("NFKC", name)))
+
+
+def is_phone(text: str) -> bool:
+    """Tell whether a text is a mobile phone number of China.
+
+    >>> is_phone("+86 138-0000-0000"), is_phone("W00138")
+    (True, False)
+    """
+    return bool(_PHONE.fullmatch(re.sub(r"[\s-]", "", text)))
 
 
 def _is_private(name: str) -> bool:

@@ -26,7 +26,8 @@ class Sheet:
 
     ``merged`` are ranges ((top, left), (bottom, right)) of rows and columns from 0;
     ``blank_formulas`` are the cells, as ``C7``, whose formula has no stored value;
-    ``encoding`` is that of a CSV file.
+    ``encoding`` is that of a CSV file;
+    ``covered`` are the cells, by row and column, that :meth:`fill_merged` has filled.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Sheet:
     merged: Sequence[Any] = ()
     blank_formulas: list[str] = field(default_factory=list)
     encoding: str = ""
+    covered: set[tuple[int, int]] = field(default_factory=set)
 
     @cached_property
     def rows(self) -> list[list[str]]:
@@ -48,10 +50,16 @@ class Sheet:
                 if isinstance(v, datetime.date | datetime.time | datetime.timedelta)}
 
     @property
-    def inexact(self) -> list[tuple[int, float]]:
-        """Line and value of the numbers that are too long for a workbook to keep."""
-        return [(self.lines[r], v) for r, row in enumerate(self.cells) for v in row
+    def inexact(self) -> list[tuple[int, int, float]]:
+        """Line, column and value of the numbers that are too long for a workbook to keep."""
+        return [(self.lines[r], c, v) for r, row in enumerate(self.cells)
+                for c, v in enumerate(row)
                 if isinstance(v, float) and v.is_integer() and abs(v) >= _EXCEL_DIGITS]
+
+    def is_blank(self, row: int) -> bool:
+        """Tell whether a row holds nothing of its own: no more than a merged cell reaching in."""
+        return not any(cell.strip() and (row, c) not in self.covered
+                       for c, cell in enumerate(self.rows[row]))
 
     def fill_merged(self, above: int = 0, across: bool = False) -> int:
         """Repeat a merged cell in the cells it covers, from row ``above`` on; return how many.
@@ -66,6 +74,7 @@ class Sheet:
                 for c in range(left, min(right + 1, len(self.cells[r]))):
                     if (r, c) != (top, left) and self.cells[r][c] in ("", None):
                         self.cells[r][c] = self.cells[top][left]
+                        self.covered.add((r, c))
                         count += 1
         self.__dict__.pop("rows", None)
         return count
