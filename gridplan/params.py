@@ -222,6 +222,15 @@ class AssignParams:
         own = {"urban": self.urban, "old": self.old, "rural": self.rural}.get(kind, {})
         return int(own.get(name, getattr(self, name)))
 
+    def most_posts(self) -> int:
+        """Return how many people a grid has at most, responsibles and backups.
+
+        >>> AssignParams(backups=1, old={"responsibles": 2}).most_posts()
+        3
+        """
+        return max(self.of_kind("responsibles", kind) + self.of_kind("backups", kind)
+                   for kind in ("urban", "old", "rural"))
+
     def posts_of_communities(self) -> dict[str, int]:
         """Return how many people of each role a community needs: the profile's, then its own.
 

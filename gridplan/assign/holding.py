@@ -41,17 +41,17 @@ def find_holding(plan: Plan, roster: Roster, *, afresh: bool = False) -> Holding
     """
     earlier = plan.layer("assignments")
     grids = plan.layer("grids")
-    codes = follow_codes(grids)
+    heirs = list_heirs(grids).drop_duplicates("old")
     if afresh or earlier.empty:
         said = read_roster_posts(plan, roster)
-        return Holding(_settle(said, codes), "roster")
+        return Holding(_settle(said, heirs), "roster")
     place = earlier["grid_id"].where(earlier["grid_id"].notna(), earlier["community_id"])
     held = pd.DataFrame({"place": place, "role": earlier["role"],
                          "staff_id": earlier["staff_id"]}).astype(object)
     known = plan.layer("staff")["staff_id"]
     new = ~roster.staff.index.isin(known)
     said = read_roster_posts(plan, dataclasses.replace(roster, staff=roster.staff[new]))
-    return Holding(_settle(pd.concat([held, said], ignore_index=True), codes), "plan")
+    return Holding(_settle(pd.concat([held, said], ignore_index=True), heirs), "plan")
 
 
 def read_roster_posts(plan: Plan, roster: Roster) -> pd.DataFrame:
@@ -76,22 +76,42 @@ def read_roster_posts(plan: Plan, roster: Roster) -> pd.DataFrame:
     return out[(out["role"] != "").to_numpy(dtype=bool)].reset_index(drop=True)
 
 
-def follow_codes(grids: pd.DataFrame) -> dict[str, str]:
-    """Return for every code that a grid had before, and none has now, the grid that has it.
+def follow_roster(roster: Roster, grids: pd.DataFrame) -> Roster:
+    """Return a roster whose grids have the codes of today, by ``former_ids`` of the grids.
 
-    >>> follow_codes(pd.DataFrame({"grid_id": ["g3", "g4"], "former_ids": ["g1;g2", None]}))
-    {'g1': 'g3', 'g2': 'g3'}
+    Of a grid that was divided a holder keeps the first part by code; a wish or bar holds for
+    all of them.
     """
-    table = pd.DataFrame({"new": grids["grid_id"].astype(object),
-                          "old": grids["former_ids"].fillna("").astype(object).str.split(";")})
-    table = table.explode("old")
-    table = table[(table["old"].str.strip() != "") & ~table["old"].isin(grids["grid_id"])]
-    table = table.sort_values(["old", "new"], kind="stable").drop_duplicates("old")
-    return {str(old).strip(): str(new) for old, new in zip(table["old"], table["new"],
-                                                           strict=True)}
+    heirs = list_heirs(grids)
+    first = heirs.drop_duplicates("old")
+    return dataclasses.replace(roster, current=_renew(roster.current, first),
+                               wishes=_renew(roster.wishes, heirs),
+                               bars=_renew(roster.bars, heirs))
 
 
-def _settle(table: pd.DataFrame, codes: dict[str, str]) -> pd.DataFrame:
-    out = table[COLUMNS].astype(object)
-    out["place"] = out["place"].map(lambda code: codes.get(code, code))
+def list_heirs(grids: pd.DataFrame) -> pd.DataFrame:
+    """Return old and new: codes that grids had before, and none has now, and the grid it is now.
+
+    >>> list_heirs(pd.DataFrame({"grid_id": ["g3", "g4"], "former_ids": ["g1;g2", "g2;g3"]})
+    ...            ).to_numpy().tolist()
+    [['g1', 'g3'], ['g2', 'g3'], ['g2', 'g4']]
+    """
+    table = pd.DataFrame({"old": grids["former_ids"].fillna("").astype(object).str.split(";"),
+                          "new": grids["grid_id"].astype(object)}).explode("old")
+    table["old"] = table["old"].str.strip().astype(object)
+    gone = (table["old"] != "") & ~table["old"].isin(grids["grid_id"])
+    return table[gone.to_numpy(dtype=bool)].drop_duplicates().sort_values(
+        ["old", "new"], ignore_index=True)
+
+
+def _renew(pairs: pd.DataFrame, heirs: pd.DataFrame) -> pd.DataFrame:
+    """Put the new code in the place of an old one in a table with a column grid_id."""
+    found = pairs.merge(heirs, left_on="grid_id", right_on="old", how="left")
+    found["grid_id"] = found["new"].where(found["new"].notna(), found["grid_id"])
+    return found[list(pairs.columns)].drop_duplicates(ignore_index=True)
+
+
+def _settle(table: pd.DataFrame, heirs: pd.DataFrame) -> pd.DataFrame:
+    renewed = _renew(table[COLUMNS].rename(columns={"place": "grid_id"}).astype(object), heirs)
+    out = renewed.rename(columns={"grid_id": "place"}).astype(object)
     return out.drop_duplicates().sort_values(COLUMNS, kind="stable", ignore_index=True)
