@@ -1,0 +1,1 @@
+"""Assign responsibles: every grid has its people, and the workload is fair."""
