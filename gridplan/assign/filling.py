@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from gridplan.assign.general import solve_part, weakest_bound
+from gridplan.assign.flow import flow_part
+from gridplan.assign.general import solve_part
 from gridplan.assign.parts import Part, split_parts
 from gridplan.assign.problem import AIMS, MOST, NO_LIMIT, Bools, Filling, Problem
 
@@ -67,9 +68,14 @@ def fill_posts(problem: Problem, *, work: float = WORK, seed: int = 1) -> Fillin
 
 
 def _fill_part(part: Part, work: float, seed: int) -> tuple[Bools, dict[str, int], str]:
-    nobody = np.zeros(part.pair.size, np.bool_)
-    known = {aim: weakest_bound(part, aim) for aim in part.order}
-    taken, bound = solve_part(part, nobody, known, work=work, seed=seed)
+    """Return the filling of a part, its bounds, and what settled it."""
+    taken, bound = flow_part(part, sure=False)
+    if part.fits(taken) and part.measure_aims(taken) == bound:
+        return taken, bound, "flow"
+    taken, value = flow_part(part, sure=True)
+    if value == bound:
+        return taken, bound, "flow"
+    taken, bound = solve_part(part, taken, bound, work=work, seed=seed)
     return taken, bound, "cp-sat"
 
 
