@@ -8,12 +8,13 @@ import numpy as np
 
 from gridplan.assign.flow import flow_part
 from gridplan.assign.general import solve_part
-from gridplan.assign.parts import Part, split_parts
-from gridplan.assign.problem import AIMS, MOST, NO_LIMIT, Bools, Filling, Problem
+from gridplan.assign.parts import split_parts
+from gridplan.assign.problem import AIMS, MOST, NO_LIMIT, Filling, Problem
 
 __all__ = ["AIMS", "NO_LIMIT", "Filling", "Problem", "fill_posts"]
 
-WORK = 2.0  # deterministic seconds of constraint programming for one part
+WORK = 10.0  # deterministic seconds of constraint programming for all parts together
+PART_WORK = 2.0  # and for one part at most
 
 
 def fill_posts(problem: Problem, *, work: float = WORK, seed: int = 1) -> Filling:
@@ -28,7 +29,7 @@ def fill_posts(problem: Problem, *, work: float = WORK, seed: int = 1) -> Fillin
     problem
         Posts, people, pairs and the order of the aims.
     work
-        Deterministic seconds of constraint programming for one part.
+        Deterministic seconds of constraint programming for all parts together.
     seed
         Of the constraint solver.
 
@@ -47,36 +48,26 @@ def fill_posts(problem: Problem, *, work: float = WORK, seed: int = 1) -> Fillin
     >>> filling.chosen.tolist(), filling.value["vacant"], filling.value["balance"]
     ([False, True, True], 0.0, 600.0)
     """
+    parts = list(split_parts(problem))
+    found = [flow_part(part) for part in parts]
+    hard = [i for i, part in enumerate(parts) if part.measure_aims(found[i][0]) != found[i][1]]
+    # Small parts first: what they leave of the work is for the others.
+    for nth, i in enumerate(sorted(hard, key=lambda i: parts[i].pair.size)):
+        found[i], spent = solve_part(parts[i], *found[i], seed=seed,
+                                     work=min(PART_WORK, work / (len(hard) - nth)))
+        work -= spent
     chosen = np.zeros(problem.pairs, np.bool_)
-    method = {"flow": 0, "cp-sat": 0}
-    values: list[dict[str, int]] = []
-    bounds: list[dict[str, int]] = []
-    units: list[int] = []
     reached = np.zeros(problem.slots.size, np.bool_)
-    for part in split_parts(problem):
-        taken, bound, engine = _fill_part(part, work, seed)
+    for part, (taken, _) in zip(parts, found, strict=True):
         chosen[part.pair[taken]] = True
         reached[problem.post[part.pair]] = True
-        method[engine] += 1
-        values.append(part.measure_aims(taken))
-        bounds.append(bound)
-        units.append(part.unit)
     beyond = int(problem.slots[~reached].sum())
     aims = ("vacant", *problem.order)
+    units = [part.unit for part in parts]
+    values = [part.measure_aims(taken) for part, (taken, _) in zip(parts, found, strict=True)]
     return Filling(chosen, _add_up(values, units, beyond, aims),
-                   _add_up(bounds, units, beyond, aims), method)
-
-
-def _fill_part(part: Part, work: float, seed: int) -> tuple[Bools, dict[str, int], str]:
-    """Return the filling of a part, its bounds, and what settled it."""
-    taken, bound = flow_part(part, sure=False)
-    if part.fits(taken) and part.measure_aims(taken) == bound:
-        return taken, bound, "flow"
-    taken, value = flow_part(part, sure=True)
-    if value == bound:
-        return taken, bound, "flow"
-    taken, bound = solve_part(part, taken, bound, work=work, seed=seed)
-    return taken, bound, "cp-sat"
+                   _add_up([bound for _, bound in found], units, beyond, aims),
+                   {"flow": len(parts) - len(hard), "cp-sat": len(hard)})
 
 
 def _add_up(values: list[dict[str, int]], units: list[int], beyond: int,

@@ -17,6 +17,7 @@ import numpy as np
 from gridplan.assign.parts import Part
 from gridplan.assign.problem import Bools, Ints
 
+ROUNDS = 20  # times that people who got too much are counted anew
 LARGEST = 1 << 61  # cost of a path, scaled by the nodes, as the solver's whole numbers hold it
 
 
@@ -32,10 +33,10 @@ class Net:
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """How many posts everybody can take: those that could fit, or (``sure``) that fit always."""
+    """How many posts everybody can take: those that could fit or, if ``sure``, fit always."""
 
     part: Part
-    sure: bool
+    sure: Bools
 
     @cached_property
     def households(self) -> Ints:
@@ -66,7 +67,8 @@ class Counts:
         return np.unique(np.concatenate([[0], self.part.heavy, total]))
 
     def _sort(self, weight: Ints) -> Ints:
-        return np.lexsort((-weight if self.sure else weight, self.part.person))
+        return np.lexsort((np.where(self.sure[self.part.person], -weight, weight),
+                           self.part.person))
 
 
 def _sum_within(group: Ints, values: Ints) -> Ints:
@@ -81,12 +83,27 @@ def _sum_within(group: Ints, values: Ints) -> Ints:
     return total - np.repeat(before, np.diff(np.append(first, group.size)))
 
 
-def flow_part(part: Part, *, sure: bool) -> tuple[Bools, dict[str, int]]:
-    """Return the pairs of the best flow, and what it is worth in each aim.
+def flow_part(part: Part) -> tuple[Bools, dict[str, int]]:
+    """Return a filling of a part, and bounds of all aims in turn.
 
-    Without ``sure`` the worth is a bound of every filling, aims in turn, and the pairs are the
-    best filling if they fit and are worth as much. With ``sure`` the pairs always fit.
+    The filling is the best there is if it is worth as much as the bounds.
     """
+    sure = np.zeros(part.people, np.bool_)
+    taken, bound = _fill_counts(part, sure)
+    most = bound
+    for nth in range(ROUNDS):
+        over = part.carried(part.size, taken) > part.room_households
+        if "balance" in part.order:
+            over |= part.carried(part.heavy, taken) > most["balance"]
+        if not over.any():
+            break
+        sure |= over | (nth == ROUNDS - 1)
+        taken, most = _fill_counts(part, sure)
+    return taken, bound
+
+
+def _fill_counts(part: Part, sure: Bools) -> tuple[Bools, dict[str, int]]:
+    """Return the best pairs by counts of posts, and what is reached in each aim by counts."""
     counts = Counts(part, sure)
     if "balance" not in part.order:
         chosen = _choose(part, counts.households, list(part.order), None)
@@ -95,8 +112,7 @@ def flow_part(part: Part, *, sure: bool) -> tuple[Bools, dict[str, int]]:
     rest = [aim for aim in part.order if aim != "balance"]
     most = _balance(part, counts, before)
     chosen = _choose(part, counts.within(most), rest, most)
-    worth = part.measure_aims(chosen)
-    return chosen, worth if sure else {**worth, "balance": most}
+    return chosen, {**part.measure_aims(chosen), "balance": most}
 
 
 def _balance(part: Part, counts: Counts, before: list[str]) -> int:
@@ -111,7 +127,7 @@ def _balance(part: Part, counts: Counts, before: list[str]) -> int:
     least = 0
     if target[0] == 0:
         least = _load_of_neediest(part)
-    if not counts.sure:
+    if not counts.sure.any():
         tried = tried[tried <= largest]
     tried = tried[tried >= least]
     low, high, probe = -1, tried.size, 0

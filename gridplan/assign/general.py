@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,14 @@ import numpy as np
 from gridplan.assign.parts import Part
 from gridplan.assign.problem import Bools, Ints
 
+MOST_PAIRS = 30_000  # a larger part is left as the flow filled it
+NOTHING = float(1 << 62)
+GUIDED = ("vacant", "continuity", "wishes")  # aims that count pairs, more being better
+
 
 def solve_part(part: Part, start: Bools, known: dict[str, int], *, work: float, seed: int
-               ) -> tuple[Bools, dict[str, int]]:
-    """Return the best filling found for a part, and a bound of every aim.
+               ) -> tuple[tuple[Bools, dict[str, int]], float]:
+    """Return the best filling found for a part, a bound of every aim, and the work spent.
 
     Parameters
     ----------
@@ -30,28 +35,33 @@ def solve_part(part: Part, start: Bools, known: dict[str, int], *, work: float, 
     Returns
     -------
     tuple
-        The filling, shape (pairs,), and the bounds (less being better), each given the aims
-        before it at their values.
+        The filling, shape (pairs,), with the bounds (less being better), each given the aims
+        before it at their values; and the work.
     """
+    if part.pair.size > MOST_PAIRS:
+        return (start, hold_bounds(part, start, known)), 0.0
     model, taken, largest = _state_rules(part)
-    best, bound, tied = start, {}, True
-    for aim in part.order:
+    best, bound, tied, left = start, {}, True, work
+    for nth, aim in enumerate(part.order):
         value = part.measure_aims(best)[aim]
         low = known[aim] if tied else weakest_bound(part, aim)
+        goal = largest if aim == "balance" else _sum_cost(taken, part.costs[aim])
+        shift = int(part.slots.sum()) if aim == "vacant" else 0
         if value > low:
-            goal = largest if aim == "balance" else _sum_cost(taken, part.costs[aim])
-            shift = int(part.slots.sum()) if aim == "vacant" else 0
             model.add(goal >= low - shift)
-            best, low, work = _better(model, taken, goal, best, low, shift, work, seed, part, aim)
+            guide = part.order[nth + 1] if nth + 1 < len(part.order) else None
+            factor, tail = _guide_search(part, taken, aim, guide)
+            model.minimize(goal * factor + tail)
+            found = _improve(model, taken, best, left if guide is None else left / 2, seed)
+            best, left = found.taken, left - found.work
             value = part.measure_aims(best)[aim]
+            # The guide is never above 0, so that a bound of both together is one of the aim.
+            low = value if found.proven else max(
+                low, int(np.ceil((found.bound - 1e-6) / factor)) + shift)
         bound[aim] = low
         tied = tied and value == known[aim]
-        if aim == "balance":
-            model.add(largest <= value)
-        else:
-            model.add(_sum_cost(taken, part.costs[aim])
-                      <= value - (int(part.slots.sum()) if aim == "vacant" else 0))
-    return best, bound
+        model.add(goal <= value - shift)
+    return (best, bound), work - left
 
 
 def _state_rules(part: Part) -> tuple[Any, list[Any], Any]:
@@ -62,12 +72,14 @@ def _state_rules(part: Part) -> tuple[Any, list[Any], Any]:
     largest = model.new_int_var(0, int(part.carried(part.heavy, np.ones(part.pair.size, bool)
                                                     ).max()), "")
     sum_of = cp_model.LinearExpr.weighted_sum
-    for x, slots in enumerate(part.slots.tolist()):
-        wanted = np.flatnonzero(part.post == x).tolist()
-        if len(wanted) > slots:
-            model.add(sum(taken[i] for i in wanted) <= slots)
-    for y in range(part.people):
-        mine = np.flatnonzero(part.person == y)
+    ends = np.cumsum(np.bincount(part.post))
+    for first, last, slots in zip([0, *ends.tolist()], ends.tolist(), part.slots.tolist(),
+                                  strict=False):
+        if last - first > slots:
+            model.add(sum_of(taken[first:last], [1] * (last - first)) <= slots)
+    theirs = np.split(np.argsort(part.person, kind="stable"),
+                      np.cumsum(np.bincount(part.person))[:-1])
+    for y, mine in enumerate(theirs):
         held = [taken[i] for i in mine.tolist()]
         if len(held) > part.room_posts[y]:
             model.add(sum(held) <= int(part.room_posts[y]))
@@ -78,34 +90,56 @@ def _state_rules(part: Part) -> tuple[Any, list[Any], Any]:
     return model, taken, largest
 
 
-def _better(model: Any, taken: list[Any], goal: Any, best: Bools, low: int, shift: int,
-            work: float, seed: int, part: Part, aim: str) -> tuple[Bools, int, float]:
-    """Look for a filling with a smaller goal: it, the bound proven and the work left."""
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a search found: pairs, bound of its goal, whether that is met, and the work spent."""
+
+    taken: Bools
+    bound: float
+    proven: bool
+    work: float
+
+
+def _improve(model: Any, taken: list[Any], best: Bools, work: float, seed: int) -> Found:
+    """Look for a filling with a smaller goal, from the best one so far."""
     from ortools.sat.python import cp_model
 
-    if work <= 0:
-        return best, low, work
-    model.minimize(goal)
     model.clear_hints()
     for variable, on in zip(taken, best.tolist(), strict=True):
         model.add_hint(variable, on)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = seed
+    solver.parameters.linearization_level = 2
     solver.parameters.max_deterministic_time = work
     state = solver.solve(model)
     if state in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         best = np.array(solver.values(taken), np.bool_)
-    proven = int(np.ceil(solver.best_objective_bound - 1e-6)) + shift
-    if state == cp_model.OPTIMAL:
-        proven = part.measure_aims(best)[aim]
-    return best, max(low, proven), work - solver.response_proto.deterministic_time
+    bound = solver.best_objective_bound if state != cp_model.UNKNOWN else -NOTHING
+    return Found(best, bound, state == cp_model.OPTIMAL,
+                 solver.response_proto.deterministic_time)
+
+
+def _guide_search(part: Part, taken: list[Any], aim: str, guide: str | None) -> tuple[int, Any]:
+    """Return a factor of an aim, and what may be added then so that the next one breaks ties."""
+    if aim not in GUIDED or guide not in GUIDED:
+        return 1, 0
+    return 1 - int(part.costs[guide].sum()), _sum_cost(taken, part.costs[guide])
 
 
 def _sum_cost(taken: list[Any], cost: Ints) -> Any:
     from ortools.sat.python import cp_model
 
     return cp_model.LinearExpr.weighted_sum(taken, cost.tolist())
+
+
+def hold_bounds(part: Part, taken: Bools, known: dict[str, int]) -> dict[str, int]:
+    """Return the known bounds as far as they hold for a filling, the weakest from there on."""
+    bound, tied = {}, True
+    for aim, value in part.measure_aims(taken).items():
+        bound[aim] = known[aim] if tied else weakest_bound(part, aim)
+        tied = tied and value == known[aim]
+    return bound
 
 
 def weakest_bound(part: Part, aim: str) -> int:
