@@ -17,6 +17,7 @@ import numpy as np
 from gridplan.assign.parts import Part
 from gridplan.assign.problem import Bools, Ints
 
+SPARE = 1.000001  # for the rounding of floats
 ROUNDS = 20  # times that people who got too much are counted anew
 LARGEST = 1 << 61  # cost of a path, scaled by the nodes, as the solver's whole numbers hold it
 
@@ -137,7 +138,7 @@ def _balance(part: Part, counts: Counts, before: list[str]) -> int:
         else:
             low = probe
         probe = (low + high) // 2
-    return int(tried[high]) if high < tried.size else int(part.heavy.sum())
+    return int(tried[high]) if high < tried.size else part.all_heavy()
 
 
 def _load_of_neediest(part: Part) -> int:
@@ -235,8 +236,11 @@ def _widest(net: Net, cost: Ints) -> int:
     np.minimum.at(cheapest, tail, cost)
     source = np.flatnonzero(~entered & (net.supply > 0))
     inner = entered[tail]
-    return int((dearest - cheapest)[source] @ net.supply[source]
-               + np.abs(cost[inner]) @ room[inner])
+    # In floats, with some to spare, as whole numbers of 64 bits might not hold it.
+    most = (np.subtract(dearest[source], cheapest[source], dtype=np.float64)
+            @ net.supply[source].astype(np.float64)
+            + np.abs(cost[inner]).astype(np.float64) @ room[inner].astype(np.float64))
+    return int(most * SPARE) + 1
 
 
 def _solve(net: Net, cost: Ints) -> Ints:

@@ -69,8 +69,7 @@ def _state_rules(part: Part) -> tuple[Any, list[Any], Any]:
 
     model = cp_model.CpModel()
     taken = [model.new_bool_var("") for _ in range(part.pair.size)]
-    largest = model.new_int_var(0, int(part.carried(part.heavy, np.ones(part.pair.size, bool)
-                                                    ).max()), "")
+    largest = model.new_int_var(0, part.all_heavy(), "")
     sum_of = cp_model.LinearExpr.weighted_sum
     ends = np.cumsum(np.bincount(part.post))
     for first, last, slots in zip([0, *ends.tolist()], ends.tolist(), part.slots.tolist(),
@@ -111,8 +110,10 @@ def _improve(model: Any, taken: list[Any], best: Bools, work: float, seed: int) 
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = seed
     solver.parameters.linearization_level = 2
-    solver.parameters.max_deterministic_time = work
+    solver.parameters.max_deterministic_time = max(work, 0.0)
     state = solver.solve(model)
+    if state not in (cp_model.OPTIMAL, cp_model.FEASIBLE, cp_model.UNKNOWN):
+        raise RuntimeError(f"filling: the solver says {solver.status_name(state)}")
     if state in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         best = np.array(solver.values(taken), np.bool_)
     bound = solver.best_objective_bound if state != cp_model.UNKNOWN else -NOTHING

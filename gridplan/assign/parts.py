@@ -54,6 +54,10 @@ class Part:
         np.add.at(held, self.person[chosen], weight[chosen])
         return held
 
+    def all_heavy(self) -> int:
+        """Return the load of the person who would carry most if everybody took every post."""
+        return int(self.carried(self.heavy, np.ones(self.pair.size, np.bool_)).max())
+
     def fits(self, chosen: Bools) -> bool:
         """Tell whether a choice of pairs fills no slot twice and keeps to everybody's room."""
         filled = np.bincount(self.post[chosen], minlength=self.slots.size)
@@ -103,13 +107,14 @@ def weigh_shares(share: list[float], load: int) -> tuple[Ints, int]:
     """Return whole weights proportional to 1 / share, and the weight of a full-time person.
 
     The weights are exact unless the sum of the loads weighed would grow too large; then they
-    are rounded down, by less than a millionth.
+    are rounded down to whole parts of a coarser unit, and balance is told as exactly as that.
 
     >>> weigh_shares([1.0, 0.5, 0.75], 1000)
     (array([3, 6, 4]), 3)
     """
     parts = [max(Fraction(x).limit_denominator(FINEST), Fraction(1, FINEST)) for x in share]
     unit = math.lcm(*(x.numerator for x in parts))
-    if unit * FINEST * max(load, 1) > LARGEST:
-        unit = min(ROUGH, max(1, LARGEST // (FINEST * max(load, 1))))
+    finest = int(LARGEST * min(parts) / max(load, 1))
+    if unit > finest:
+        unit = max(1, min(ROUGH, finest))
     return np.array([unit * x.denominator // x.numerator for x in parts], np.int64), unit

@@ -84,7 +84,7 @@ class Problem:
     def __post_init__(self) -> None:
         kept = {name: _as(getattr(self, name), kind, name)
                 for name, kind in {**_POSTS, **_PEOPLE, **_PAIRS}.items()}
-        faults = [f"{names} must be as long as each other"
+        faults = [f"{', '.join(names)} must be as long as each other"
                   for names in (tuple(_POSTS), tuple(_PEOPLE), tuple(_PAIRS))
                   if len({kept[name].size for name in names}) > 1]
         faults += [f"{name} must lie between 0 and {top}" for name, top in _TOP.items()
