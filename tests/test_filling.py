@@ -164,6 +164,15 @@ def test_one_post_each_is_a_flow_and_needs_no_other_engine(problem):
 
 
 @settings(max_examples=100)
+@given(problems(most_pairs=20), st.integers(1, 9), st.integers(1, 9))
+def test_posts_of_one_size_and_load_are_a_flow_too(problem, size, load):
+    posts = problem.slots.size
+    filling = fill_posts(replace(problem, size=[size] * posts, load=[load] * posts))
+    assert filling.method["cp-sat"] == 0
+    assert filling.gap == dict.fromkeys(filling.value, 0.0)
+
+
+@settings(max_examples=100)
 @given(problems(most_pairs=20))
 def test_both_engines_agree(problem):
     for part in split_parts(problem):
@@ -312,30 +321,29 @@ def test_costs_too_large_for_one_number_are_decided_one_after_the_other(problem,
     assert staged.value == whole.value
 
 
-@pytest.mark.parametrize("shift", [0, 1_000_000_000])
-def test_long_ways_and_many_posts_do_not_overflow(shift):
+@pytest.mark.parametrize(("shift", "slots"), [(0, 1), (1_000_000_000, 1), (0, 1000)])
+def test_long_ways_and_many_slots_do_not_overflow(shift, slots):
     chance = np.random.default_rng(1)
     cost = chance.integers(0, 1_000_000_000, (60, 60))
-    problem = replace(plain(cost + shift), kept=chance.random(3600) < 0.03,
+    problem = replace(plain(cost + shift), slots=[slots] * 60, kept=chance.random(3600) < 0.03,
                       wished=chance.random(3600) < 0.03,
                       order=("continuity", "wishes", "travel"))
     filling = fill_posts(problem)
     kept, wished = problem.kept.reshape(60, 60), problem.wished.reshape(60, 60)
-    exact = [[int(c) - 10**24 * int(k) - 10**13 * int(w) for c, k, w in zip(*rows, strict=True)]
-             for rows in zip(cost, kept, wished, strict=True)]
-    # Whole numbers of any length: a shortest augmenting path of networkx holds them.
+    # One cost in whole numbers of any length, which the simplex of networkx holds.
     graph = nx.DiGraph()
-    for i, row in enumerate(exact):
-        graph.add_edge("from", ("post", i), capacity=1, weight=0)
-        graph.add_edge(("person", i), "to", capacity=1, weight=0)
-        for j, price in enumerate(row):
-            graph.add_edge(("post", i), ("person", j), capacity=1, weight=price)
     graph.add_node("from", demand=-60)
     graph.add_node("to", demand=60)
+    for i in range(60):
+        graph.add_edge("from", ("post", i), capacity=slots, weight=0)
+        graph.add_edge(("person", i), "to", capacity=1, weight=0)
+        for j in range(60):
+            price = int(cost[i, j]) - 10**24 * int(kept[i, j]) - 10**13 * int(wished[i, j])
+            graph.add_edge(("post", i), ("person", j), capacity=1, weight=price)
     _, flow = nx.network_simplex(graph)
-    pairs = [(i, next(b for (_, b), on in flow[("post", i)].items() if on)) for i in range(60)]
+    pairs = [(i, j) for i in range(60) for (_, j), on in flow[("post", i)].items() if on]
     assert filling.value == {
-        "vacant": 0, "continuity": sum(kept[p] for p in pairs),
+        "vacant": 60 * slots - 60, "continuity": sum(kept[p] for p in pairs),
         "wishes": sum(wished[p] for p in pairs),
         "travel": sum(int(cost[p]) + shift for p in pairs)}
     assert filling.bound == filling.value

@@ -18,7 +18,7 @@ from gridplan.assign.parts import Part
 from gridplan.assign.problem import Bools, Ints
 
 SPARE = 1.000001  # for the rounding of floats
-ROUNDS = 20  # times that people who got too much are counted anew
+ROUNDS = 6  # times that people who got too much are counted anew
 LARGEST = 1 << 61  # cost of a path, scaled by the nodes, as the solver's whole numbers hold it
 
 
@@ -90,7 +90,7 @@ def flow_part(part: Part) -> tuple[Bools, dict[str, int]]:
     The filling is the best there is if it is worth as much as the bounds.
     """
     sure = np.zeros(part.people, np.bool_)
-    taken, bound = _fill_counts(part, sure)
+    taken, bound = _fill_counts(part, sure, 0)
     most = bound
     for nth in range(ROUNDS):
         over = part.carried(part.size, taken) > part.room_households
@@ -99,24 +99,33 @@ def flow_part(part: Part) -> tuple[Bools, dict[str, int]]:
         if not over.any():
             break
         sure |= over | (nth == ROUNDS - 1)
-        taken, most = _fill_counts(part, sure)
+        taken, most = _fill_counts(part, sure, most.get("balance", 0))
     return taken, bound
 
 
-def _fill_counts(part: Part, sure: Bools) -> tuple[Bools, dict[str, int]]:
-    """Return the best pairs by counts of posts, and what is reached in each aim by counts."""
+def bound_aim(part: Part, aim: str) -> int:
+    """Return what no filling with as few vacant slots as a flow leaves can better in an aim."""
+    alone = replace(part, order=("vacant", aim))
+    return _fill_counts(alone, np.zeros(part.people, np.bool_), 0)[1][aim]
+
+
+def _fill_counts(part: Part, sure: Bools, least: int) -> tuple[Bools, dict[str, int]]:
+    """Return the best pairs by counts of posts, and what is reached in each aim by counts.
+
+    Largest loads below ``least`` are not tried.
+    """
     counts = Counts(part, sure)
     if "balance" not in part.order:
         chosen = _choose(part, counts.households, list(part.order), None)
         return chosen, part.measure_aims(chosen)
     before = list(part.order[:part.order.index("balance")])
     rest = [aim for aim in part.order if aim != "balance"]
-    most = _balance(part, counts, before)
+    most = _balance(part, counts, before, least)
     chosen = _choose(part, counts.within(most), rest, most)
     return chosen, {**part.measure_aims(chosen), "balance": most}
 
 
-def _balance(part: Part, counts: Counts, before: list[str]) -> int:
+def _balance(part: Part, counts: Counts, before: list[str], least: int) -> int:
     """Return the least largest load with which the aims before keep what they reach without."""
     def reach(most: int | None) -> tuple[tuple[int, ...], int]:
         room = counts.households if most is None else counts.within(most)
@@ -125,9 +134,8 @@ def _balance(part: Part, counts: Counts, before: list[str]) -> int:
 
     target, largest = reach(None)
     tried = counts.loads()
-    least = 0
     if target[0] == 0:
-        least = _load_of_neediest(part)
+        least = max(least, _load_of_neediest(part))
     if not counts.sure.any():
         tried = tried[tried <= largest]
     tried = tried[tried >= least]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gridplan.assign.flow import bound_aim
 from gridplan.assign.parts import Part
 from gridplan.assign.problem import Bools, Ints
 
@@ -41,10 +42,10 @@ def solve_part(part: Part, start: Bools, known: dict[str, int], *, work: float, 
     if part.pair.size > MOST_PAIRS:
         return (start, hold_bounds(part, start, known)), 0.0
     model, taken, largest = _state_rules(part)
-    best, bound, tied, left = start, {}, True, work
+    best, bound, left = start, {}, work
     for nth, aim in enumerate(part.order):
         value = part.measure_aims(best)[aim]
-        low = known[aim] if tied else weakest_bound(part, aim)
+        low = bound_next(part, aim, part.measure_aims(best), known)
         goal = largest if aim == "balance" else _sum_cost(taken, part.costs[aim])
         shift = int(part.slots.sum()) if aim == "vacant" else 0
         if value > low:
@@ -59,7 +60,6 @@ def solve_part(part: Part, start: Bools, known: dict[str, int], *, work: float, 
             low = value if found.proven else max(
                 low, int(np.ceil((found.bound - 1e-6) / factor)) + shift)
         bound[aim] = low
-        tied = tied and value == known[aim]
         model.add(goal <= value - shift)
     return (best, bound), work - left
 
@@ -135,12 +135,21 @@ def _sum_cost(taken: list[Any], cost: Ints) -> Any:
 
 
 def hold_bounds(part: Part, taken: Bools, known: dict[str, int]) -> dict[str, int]:
-    """Return the known bounds as far as they hold for a filling, the weakest from there on."""
-    bound, tied = {}, True
-    for aim, value in part.measure_aims(taken).items():
-        bound[aim] = known[aim] if tied else weakest_bound(part, aim)
-        tied = tied and value == known[aim]
+    """Return the known bounds as far as they hold for a filling, and weaker ones from there on."""
+    bound, value = {}, part.measure_aims(taken)
+    for aim in part.order:
+        bound[aim] = bound_next(part, aim, value, known)
     return bound
+
+
+def bound_next(part: Part, aim: str, value: dict[str, int], known: dict[str, int]) -> int:
+    """Return a bound of an aim that holds whatever the values of the aims before it are."""
+    before = part.order[:part.order.index(aim)]
+    if all(value[name] == known[name] for name in before):
+        return known[aim]
+    if value["vacant"] == known["vacant"]:
+        return bound_aim(part, aim)
+    return weakest_bound(part, aim)
 
 
 def weakest_bound(part: Part, aim: str) -> int:
