@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -14,7 +15,6 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks import assign as bench
-from gridplan.assign import filling as room
 from gridplan.assign.filling import AIMS, NO_LIMIT, Problem, fill_posts
 from gridplan.assign.flow import flow_in_turn, flow_part
 from gridplan.assign.general import hold_bounds, solve_part, weakest_bound
@@ -426,12 +426,18 @@ def test_a_community_takes_a_fifth_of_a_second():
 
 
 def test_the_benchmark_prints_its_lines(capsys):
-    import json
-
-    assert bench.main(["--grids", "40", "--staff", "60", "--plain", "20", "--peers"]) == 0
-    lines = [json.loads(x) for x in capsys.readouterr().out.splitlines()]
-    ours, plain_, scipy_, *summaries = lines
+    assert bench.main(["--grids", "40", "--staff", "60", "--plain", "20", "--goal"]) == 0
+    machine, ours, plain_, scipy_, *rest = [json.loads(x)
+                                            for x in capsys.readouterr().out.splitlines()]
+    assert machine["method"] == "calibration"
     assert (ours["posts"], ours["people"], ours["gap"]) == (40, 60, 0.0)
+    assert {"seconds", "peak_mb", "cost", "bound", "gap"} <= set(ours)
     assert plain_["cost"] == scipy_["cost"] == plain_["bound"]
-    assert summaries[1]["ratio_to"] == {"scipy:linear_sum_assignment": 1.0}
-    assert room.WORK > 0
+    assert rest[1]["ratio_to"] == {"scipy:linear_sum_assignment": 1.0}
+    assert [(x["what"], x["met"]) for x in rest[3:]] == [(what, True) for _, what, _ in bench.GOALS]
+
+
+def test_a_goal_that_is_missed_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(bench, "GOALS", (("city", "cpu_s", -1.0),))
+    assert bench.main(["--grids", "10", "--staff", "9", "--plain", "3", "--goal"]) == 1
+    assert "missed" in capsys.readouterr().out
