@@ -286,7 +286,7 @@ def test_same_seed_same_bytes():
     assert (one.value, one.bound, one.method) == (two.value, two.bound, two.method)
 
 
-@pytest.mark.parametrize("work", [0.0, 0.02, 0.2])
+@pytest.mark.parametrize("work", [-0.1, 0.0, 0.02, 0.2])  # below 0: others spent too much
 def test_little_work_still_fills_and_tells_what_may_be_missing(work):
     problem = tight()
     filling = fill_posts(problem, work=work)
