@@ -192,10 +192,12 @@ def test_both_engines_agree(problem):
 
 
 def test_each_part_is_balanced_within_itself():
-    # The first post weighs 90 whoever takes it; the others need not pile up for that.
+    # The first post weighs 90 whoever takes it; the others need not pile up for that. The last
+    # person could take any post but has no room, so she joins nothing.
     filling = fill_posts(Problem(
-        [1] * 3, [90, 10, 10], [1] * 3, [9] * 3, [2] * 3, [1.0] * 3, [0, 1, 2, 1, 2],
-        [0, 1, 1, 2, 2], [False] * 5, [False] * 5, [0, 0, 0, 50, 50], ("balance", "travel")))
+        [1] * 3, [90, 10, 10], [1] * 3, [9] * 4, [2] * 3 + [0], [1.0] * 4, [0, 1, 2, 1, 2, 0, 1],
+        [0, 1, 1, 2, 2, 3, 3], [False] * 7, [False] * 7, [0, 0, 0, 50, 50, 0, 0],
+        ("balance", "travel")))
     assert filling.value == {"vacant": 0, "balance": 90, "travel": 50}
 
 
