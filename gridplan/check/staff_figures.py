@@ -39,16 +39,10 @@ def check_staff_figures(plan: PlanData, report: CheckReport, desk: Desk,
     rows = table[ours.to_numpy(dtype=bool)]
     found = {(str(r.name), str(r.scope), str(r.scope_id)): (r.value, r.numerator, r.denominator)
              for r in rows.itertuples(index=False)}
-    for key, told in found.items():
-        real = truth.get(key)
-        if real is None:
-            report.add("staff", "staff_figure_odd", "figures", [":".join(key)])
-            continue
-        for column, one, other in zip(("value", "numerator", "denominator"), told, real,
-                                      strict=True):
-            if _differs(float(one), other, column):
-                report.add("staff", "staff_figure_differs", "figures", [":".join(key)], column,
-                           found=_shown(float(one)), expected=_shown(other))
+    odd = [":".join(key) for key in found if key not in truth]
+    if odd:
+        report.add("staff", "staff_figure_odd", "figures", odd)
+    _compare(report, found, truth)
     missing = [":".join(key) for key in truth if key not in found]
     if missing:
         report.add("staff", "staff_figure_missing", "figures", missing)
@@ -56,6 +50,21 @@ def check_staff_figures(plan: PlanData, report: CheckReport, desk: Desk,
     _check_bounds(plan, report)
     report.figures |= {key[0]: told[0] for key, told in truth.items()
                        if key[1:] == ("city", "all") and key[0] in _NAMES}
+
+
+def _compare(report: CheckReport, found: dict[Key, tuple[float, float, float]],
+             truth: dict[Key, Told]) -> None:
+    """Tell of each figure in which places it differs, with the first as an example."""
+    off: dict[tuple[str, str], list[tuple[str, float, float | None]]] = {}
+    for key in (k for k in found if k in truth):
+        for column, one, other in zip(("value", "numerator", "denominator"), found[key],
+                                      truth[key], strict=True):
+            if _differs(float(one), other, column):
+                off.setdefault((key[0], column), []).append((":".join(key), float(one), other))
+    for (_, column), rows in sorted(off.items()):
+        rows.sort(key=lambda row: row[0])
+        report.add("staff", "staff_figure_differs", "figures", [row[0] for row in rows], column,
+                   found=_shown(rows[0][1]), expected=_shown(rows[0][2]))
 
 
 def _differs(found: float, real: float | None, column: str) -> bool:

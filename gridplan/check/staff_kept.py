@@ -110,7 +110,8 @@ def _make_choice(desk: Desk, roster: RosterData, role: str, before: set[tuple[st
     held = desk.of_role(role)
     chosen: dict[str, set[str]] = {place: set() for place in able}
     for place, person in zip(held["place"], held["staff_id"], strict=True):
-        chosen.setdefault(place, set()).add(person)
+        if place in chosen:
+            chosen[place].add(person)
     return Choice(dict(zip(posts["place"], posts["slots"].astype(int), strict=True)), size, able,
                   {(p, s) for p, s in before if s in able.get(p, ())}, chosen, room)
 

@@ -20,7 +20,7 @@ _OF_MAP = {("estates", "name"), ("buildings", "name"), ("buildings", "number"),
            *(("grids", f"bound_{side}") for side in "eswn")}
 _PHONE_DIGITS = 7
 _LONG_HOME = 7  # homes of so many characters are also found inside longer texts
-_CODE_DIGITS = 3  # a phone may be told with the digits of its country before it
+_CODE_DIGITS = 4  # a phone may be told with the digits of its country before it
 _END = "\0"
 _PARTS = re.compile(r"[;；、,，/|:：()（）\s\0]+")
 _CLAUSES = re.compile(r"[;；、,，/|:：()（）\0]+")

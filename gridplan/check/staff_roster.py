@@ -264,12 +264,14 @@ def _check_listed(plan: PlanData, report: CheckReport, desk: Desk, roster: Roste
     theirs = roster.staff.loc[both]
     ours = plan.frame("staff").set_index("staff_id").loc[both]
     for column in ("role", "community_id", "capacity", "part_time"):
-        told, found = theirs[column], ours[column]
-        off = ((told != "") & (told != found)).to_numpy() if told.dtype == object else (
-            (told.notna() & ~((told - found).abs() <= 1e-6)).to_numpy())
+        told, found = theirs[column].to_numpy(), ours[column].to_numpy()
+        if column in ("role", "community_id"):
+            off = (told != "") & (told != found)
+        else:
+            off = ~np.isnan(told) & ~(np.abs(told - found) <= 1e-6)
         if off.any():
             report.add("staff", "staff_differs", "staff", np.array(both, dtype=object)[off],
-                       column, found=str(found[off].iloc[0]), expected=str(told[off].iloc[0]))
+                       column, found=str(found[off][0]), expected=str(told[off][0]))
 
 
 def _check_travel(plan: PlanData, report: CheckReport, desk: Desk, roster: RosterData) -> None:
