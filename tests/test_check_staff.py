@@ -31,6 +31,7 @@ from gridplan.cli import app
 from gridplan.i18n import load_room
 from gridplan.layers import conform
 
+ROOT = Path(__file__).parents[1]
 TOWN = "230102001001"
 FIELDS = ("staff_id", "role", "community_id", "capacity", "capacity_unit", "part_time", "grids",
           "buildings", "wishes", "bars", "communities", "person", "phone", "home")
@@ -462,14 +463,15 @@ def test_an_emptied_post_that_nobody_could_hold_is_only_a_vacancy(
 
 # ---- reading the roster --------------------------------------------------------------------
 
-CHINESE = ("工号", "岗位", "社区编码", "容量（户）", "容量单位", "工时比例", "现任网格", "包片", "意愿",
-           "回避", "可调配社区", "姓名", "手机号", "家庭住址")
+CHINESE = ("工号", "岗位", "社区编码", "容量（户）", "容量单位", "工时比例", "现任网格", "包片",
+           "意愿", "回避", "可调配社区", "姓名", "手机号", "家庭住址")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
 def test_a_chinese_roster_of_any_encoding_is_read(town: tuple[Path, Path], tmp_path: Path,
                                                   encoding: str) -> None:
-    rows = [["", "", "某区网格人员花名册", *[""] * 11], [""] * 14, list(CHINESE), *roster_rows()[1:]]
+    title = ["", "", "某区网格人员花名册", *[""] * 11]
+    rows = [title, [""] * 14, list(CHINESE), *roster_rows()[1:]]
     path = tmp_path / "other.csv"
     path.write_bytes(as_csv(rows, encoding))
     bad = spoil(town[0], tmp_path / "bad.gpkg", GIVE("S1", "D"))

@@ -17,6 +17,7 @@ import typer
 
 from gridplan import __version__
 from gridplan.cli.console import Screen, guard
+from gridplan.cli.diff import diff
 from gridplan.cli.locks import read_locked, tell_locked
 from gridplan.cli.merge import merge, merge_demo, tell_summary
 from gridplan.cli.options import (
@@ -341,6 +342,7 @@ def check(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpk
 
 
 verb(*WRITING, "config", "seed", "effort", *READING)(merge)
+verb(*WRITING)(diff)
 
 
 @verb("output", "force", "dry_run")
