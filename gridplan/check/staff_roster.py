@@ -21,29 +21,30 @@ from gridplan.check.staff_posts import Desk, list_premises
 from gridplan.check.verdict import CheckReport
 
 _HEADS = {
-    "staff_id": "staff_id 工号 编号 人员编号 员工编号 staff id",
-    "role": "role 岗位 角色 职务 岗位角色",
-    "community_id": "community_id 社区编码 社区代码 社区编号",
-    "community": "community 社区 社区名称 所属社区",
-    "capacity": "capacity 容量 承载 承载量 可管户数",
-    "capacity_unit": "capacity_unit 容量单位 承载单位 单位",
-    "part_time": "part_time 工时比例 兼职 工时 兼职比例",
-    "grids": "grids grid_id 现任网格 当前网格 网格编码",
-    "buildings": "buildings building_id 包片 包联楼栋 包片楼栋",
-    "wishes": "wishes 意愿 意愿网格",
-    "bars": "bars 回避 回避网格",
-    "communities": "communities 可调配社区 可服务社区",
-    "person": "person name 姓名",
-    "phone": "phone mobile tel 电话 手机 手机号 联系电话",
-    "home": "home address 住址 家庭住址 地址",
+    "staff_id": "staff_id staffid 工号 编号 人员编号 员工编号 人员编码 职工号",
+    "role": "role 岗位 角色 职务 岗位名称 岗位类别",
+    "community_id": "community_id community_code 社区编码 社区代码 社区编号 村社区代码",
+    "community": "community community_name 社区 社区名称 所属社区 所在社区 村社区",
+    "capacity": "capacity 容量 承载 承载量 可管户数 可管网格数 承载户数 承载网格数",
+    "part_time": "part_time working_share fte 工时比例 兼职 工时 兼职比例 工作时间比例",
+    "grids": "grids current_grids grid_id 现任网格 当前网格 负责网格 所管网格 网格编码",
+    "buildings": "buildings known_buildings 包片 包联楼栋 包片楼栋 包联 包楼 熟悉楼栋",
+    "wishes": "wishes 意愿 意愿网格 志愿",
+    "bars": "bars recusal 回避 回避网格",
+    "communities": "communities 可调配社区 可支援社区 可跨社区",
+    "person": "person name full_name 姓名 人员姓名 名字",
+    "phone": "phone mobile telephone tel 电话 手机 联系电话 手机号 手机号码 电话号码 联系方式",
+    "home": "home address home_address 住址 家庭住址 居住地址 现住址 家庭地址",
 }
 _LONGEST_HEADING = 10  # rows that may stand above the heading
 _SPLIT = re.compile(r"[;；、,，\s]+")
 _ROLE_WORDS = {
-    "responsible": "网格责任人 网格员 网格长 责任人", "backup": "b岗 协管 替补 backup",
-    "coordinator": "协调员", "community_officer": "社区民警 民警", "mediator": "调解员",
-    "guard": "保安 巡防队员", "social_worker": "社工", "liaison": "联络员",
-    "newcomer_assistant": "流动人口协管员", "assistant": "网格助理 协理员"}
+    "responsible": "网格责任人 网格员 网格长 责任人 专职网格员 兼职网格员 a岗 a角",
+    "backup": "b岗 b角 协管 替补 后备 替补网格员", "coordinator": "协调员 社区协调员",
+    "community_officer": "社区民警 民警 片警 包片民警", "mediator": "调解员 人民调解员",
+    "guard": "保安 巡防队员 保安员 巡防员", "social_worker": "社工 社会工作者",
+    "liaison": "联络员", "newcomer_assistant": "流动人口协管员 流管员 外来人口协管员",
+    "assistant": "网格助理 协理员 网格协理员 助理网格员"}
 _WORD_ROLE = {word: role for role, words in _ROLE_WORDS.items() for word in words.split()}
 _ROWS_OF_ROLE = {"responsible": "responsible", "assistant": "backup", "backup": "backup"}
 _SLACK_M = 1.0
@@ -163,7 +164,6 @@ def _fill_merged(rows: list[list[str]], merged: list[tuple[int, int, int, int]])
 def _find_table(rows: list[list[str]]) -> pd.DataFrame | None:
     """Return the table below the row that names a person and a role; None where there is none."""
     meaning = {_fold(word): name for name, words in _HEADS.items() for word in words.split(" ")}
-    meaning[_fold("staff id")] = "staff_id"
     seen = 0
     for at, row in enumerate(rows):
         if not any(c.strip() for c in row):
@@ -220,6 +220,7 @@ def _take(plan: PlanData, table: pd.DataFrame) -> RosterData:
         roster.known |= {(who, b) for b in filter(None, _SPLIT.split(row.buildings))}
         roster.allowed |= {(who, towns[c]) for c in filter(None, _SPLIT.split(row.communities))
                            if c in towns}
+    roster.wishes -= roster.bars
     for name in ("person", "phone", "home"):
         roster.private[name] = [v for v in dict.fromkeys(table[name]) if v]
     return roster
@@ -227,7 +228,7 @@ def _take(plan: PlanData, table: pd.DataFrame) -> RosterData:
 
 def _list_staff(table: pd.DataFrame, towns: dict[str, str]) -> pd.DataFrame:
     """Return role, community_id, capacity and part_time by staff_id; NaN where nothing is told."""
-    role = [_WORD_ROLE.get(_fold(r), r.lower().replace(" ", "_")) for r in table["role"]]
+    role = [_WORD_ROLE.get(_fold(r), re.sub(r"[\s-]+", "_", r.lower())) for r in table["role"]]
     town = [towns.get(c) or towns.get(n, "") for c, n in zip(
         table["community_id"], table["community"], strict=True)]
     share = pd.to_numeric(table["part_time"].str.rstrip("%"), errors="coerce")
