@@ -28,8 +28,14 @@ from gridplan.check import check_plan
 from gridplan.check.staff_kept import Choice, _judge_part, _match
 from gridplan.check.staff_private import _find_phones, _find_words
 from gridplan.cli import app
+from gridplan.errors import Findings
 from gridplan.i18n import load_room
 from gridplan.layers import conform
+from gridplan.params import AssignParams, Params, Workload
+from gridplan.pipeline import assign_plan, plan_city
+from gridplan.plan import read_plan, write_plan
+from gridplan.roster import read_roster
+from gridplan.town import build_town, write_town
 
 ROOT = Path(__file__).parents[1]
 TOWN = "230102001001"
@@ -467,7 +473,8 @@ CHINESE = ("工号", "岗位", "社区编码", "容量（户）", "容量单位"
            "意愿", "回避", "可调配社区", "姓名", "手机号", "家庭住址")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16",
+                                      "utf-16-le"])
 def test_a_chinese_roster_of_any_encoding_is_read(town: tuple[Path, Path], tmp_path: Path,
                                                   encoding: str) -> None:
     title = ["", "", "某区网格人员花名册", *[""] * 11]
@@ -532,6 +539,57 @@ def test_the_command_says_what_it_could_not_check(town: tuple[Path, Path]) -> No
     full = runner.invoke(app, ["check", str(town[0]), "--inputs", str(town[1]), "--lang", "en"])
     assert full.exit_code == 0
     assert "bars" not in full.stdout
+
+
+# ---- plans that were assigned ---------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return a plan of two communities and the roster of their town."""
+    folder = tmp_path_factory.mktemp("planned")
+    town = build_town(2, 3)
+    files = {p.name: p for p in write_town(town, folder)}
+    plan = plan_city(town.study, Params(seed=3, effort="fast"), Findings())
+    return write_plan(plan, folder / "plan.gpkg").path, files["roster.xlsx"]
+
+
+def assign(plan: Path, roster: Path, target: Path, options: AssignParams,
+           absent: tuple[str, ...] = ()) -> Path:
+    done, _ = assign_plan(read_plan(plan), read_roster(roster, Findings()),
+                          Params(assign=options), Findings(), absent=absent)
+    return write_plan(done, target).path
+
+
+@pytest.mark.parametrize("options", [
+    AssignParams(), AssignParams(backups=1, profile="nantong", across=True),
+    AssignParams(responsibles=2, backups=1, order=("balance", "continuity")),
+    AssignParams(workload=Workload(hectare=2.5, without_lift=0.2, key_place=20, rented=0.3))],
+    ids=["plain", "all posts", "two each", "terms"])
+def test_what_assign_makes_passes(planned: tuple[Path, Path], tmp_path: Path,
+                                  options: AssignParams) -> None:
+    plan, roster = planned
+    done = assign(plan, roster, tmp_path / "done.gpkg", options)
+    report = check_plan(done, inputs=[roster])
+    assert [f.line() for f in report.findings()] == []
+    assert not report.lacking
+    gone = str(read_plan(done).layer("assignments")["staff_id"].iloc[0])
+    again = check_plan(assign(done, roster, tmp_path / "again.gpkg", options, (gone,)),
+                       inputs=[roster])
+    assert [f.line() for f in again.findings()] == []
+    assert again.lacking == ["kept"]
+
+
+def test_a_post_taken_from_what_assign_made_is_missed(planned: tuple[Path, Path],
+                                                      tmp_path: Path) -> None:
+    done = assign(*planned, tmp_path / "done.gpkg", AssignParams())
+    for row in read_plan(done).layer("assignments").head(4).itertuples():
+        bad = tmp_path / f"{row.Index}.gpkg"
+        shutil.copy(done, bad)
+        with closing(sqlite3.connect(bad)) as base:
+            base.execute("DELETE FROM assignments WHERE assignment_id=?", (row.assignment_id,))
+            base.commit()
+        assert {"vacant_needless", "staff_figure_differs"} <= keys(
+            check_plan(bad, inputs=[planned[1]]))
 
 
 # ---- parts ---------------------------------------------------------------------------------

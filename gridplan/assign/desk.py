@@ -56,7 +56,7 @@ class Assigned:
         place (grid_id or community_id), role, before, after: posts whose people are others than
         before; several people of one post are parted by ``;``.
     proof
-        Aim → value, bound, gap and whether it is proven, over all rounds.
+        Aim → value, bound and gap, added up over so many rounds.
     holding
         Who held which post before.
     """
@@ -189,7 +189,8 @@ def prove(rounds: list[Round], options: AssignParams) -> Proof:
         bounds = [r.bound(aim) for r in counted]
         value = float(sum(v for v in values if v is not None))
         bound = None if None in bounds else float(sum(b for b in bounds if b is not None))
-        out[aim] = {"value": value, "bound": bound, "gap": _gap(value, bound, aim)}
+        out[aim] = {"value": value, "bound": bound, "gap": _gap(value, bound, aim),
+                    "rounds": float(len(counted))}
     return out
 
 

@@ -26,7 +26,7 @@ NAMES = ("communities_with_grids", "communities_with_grids_early", "grids_with_r
 PREFIXES = ("missing_staff:", "load_share:", "workload:")
 _TENTHS = 10
 
-Proof = dict[str, dict[str, float | None]]  # aim → value, bound, gap
+Proof = dict[str, dict[str, float | None]]  # aim → value, bound, gap, rounds
 
 
 @dataclass

@@ -110,8 +110,7 @@ def find_roster(plan: PlanData, inputs: Sequence[str | Path]) -> RosterData | No
 def _read_sheets(path: Path) -> Iterable[list[list[str]]]:
     if path.suffix.lower() in (".csv", ".txt", ".tsv"):
         data = path.read_bytes()
-        for encoding in (("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else (
-                "utf-8-sig", "gb18030")):
+        for encoding in _list_encodings(data):
             with suppress(UnicodeError):
                 text = data.decode(encoding)
                 head = text[:4096]
@@ -130,14 +129,30 @@ def _read_sheets(path: Path) -> Iterable[list[list[str]]]:
         yield rows
 
 
+def _list_encodings(data: bytes) -> tuple[str, ...]:
+    """Return the encodings to try: two bytes a character where a mark or many zeros say so."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return ("utf-16",)
+    if b"\0" in data[:4096]:
+        return ("utf-16-le",) if data[1:4096:2].count(0) >= data[:4096:2].count(0) else (
+            "utf-16-be",)
+    return ("utf-8-sig", "gb18030")
+
+
 def _merged_cells(path: Path, at: int) -> list[tuple[int, int, int, int]]:
     """Return the merged ranges of a sheet of an .xlsx: top, left, bottom, right, from 0."""
     if not zipfile.is_zipfile(path):
         return []
     with zipfile.ZipFile(path) as book:
-        names = set(book.namelist())
-        part = f"xl/worksheets/sheet{at + 1}.xml"
-        body = book.read(part).decode("utf-8", "replace") if part in names else ""
+        texts = {n: book.read(n).decode("utf-8", "replace") for n in book.namelist()
+                 if n in ("xl/workbook.xml", "xl/_rels/workbook.xml.rels")}
+        order = re.findall(r'<sheet [^>]*r:id="([^"]+)"', texts.get("xl/workbook.xml", ""))
+        parts = {i: t for rel in re.findall(
+            r"<Relationship [^>]*>", texts.get("xl/_rels/workbook.xml.rels", ""))
+            for i in re.findall(r'\bId="([^"]*)"', rel)
+            for t in re.findall(r'\bTarget="([^"]*)"', rel)}
+        part = "xl/" + parts.get(order[at] if at < len(order) else "", "").removeprefix("/xl/")
+        body = book.read(part).decode("utf-8", "replace") if part in book.namelist() else ""
     found = re.findall(r'<mergeCell [^>]*ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"', body)
     return [(int(t) - 1, _letters(a), int(b) - 1, _letters(z)) for a, t, z, b in found]
 

@@ -126,6 +126,7 @@ def tell_assigned(screen: Screen, assigned: Assigned, plan: Plan) -> None:
     screen.tell_tally()
     screen.tell()
     short = assigned.shortage[(assigned.shortage["missing"] > 0).to_numpy(dtype=bool)]
+    short = short.sort_values("missing", ascending=False, kind="stable")
     _tell_table(screen, "missing", ("community_id", "role", "needed", "filled", "missing",
                                     "lenders"),
                 [(row.community_id, name_role(screen, str(row.role)), int(row.needed),
@@ -137,7 +138,7 @@ def tell_assigned(screen: Screen, assigned: Assigned, plan: Plan) -> None:
 
 
 def tell_summary(screen: Screen, assigned: Assigned, plan: Plan) -> None:
-    """Say in four lines what came of it."""
+    """Say in a few lines what came of it."""
     told = describe_assigned(assigned, plan)
     figure = told["figures"]
     screen.tell(_say(screen, "posts", needed=f"{told['posts']:,}", filled=f"{told['filled']:,}",
@@ -151,9 +152,14 @@ def tell_summary(screen: Screen, assigned: Assigned, plan: Plan) -> None:
     screen.tell(_say(screen, "cover", **{
         name: _percent(figure.get(f"{name}_with_{what}")) for name, what in (
             ("communities", "grids"), ("grids", "responsible"), ("households", "responsible"))}))
-    if told["vacancies"]:
-        screen.tell(_say(screen, "vacancies", names=first_ids(
-            [v["place"] for v in told["vacancies"]], _SHOWN)))
+    if assigned.vacant:
+        by_role = assigned.shortage.groupby("role")["missing"].sum()
+        screen.tell(_say(screen, "by_role", roles=" · ".join(
+            f"{name_role(screen, str(role))} {count:,}" for role, count in by_role.items()
+            if count)))
+    grids = [str(v["place"]) for v in told["vacancies"] if v["role"] == "responsible"]
+    if grids:
+        screen.tell(_say(screen, "vacancies", names=first_ids(grids, _SHOWN)))
 
 
 def describe_assigned(assigned: Assigned, plan: Plan) -> dict[str, Any]:
@@ -197,7 +203,7 @@ def _proof(screen: Screen, told: dict[str, Any], aim: str) -> str:
     if found is None:
         return _say(screen, "not_an_aim")
     if found["gap"] == 0:
-        return _say(screen, "proven")
+        return _say(screen, "proven" if found["rounds"] == 1 else "proven_rounds")
     if found["bound"] is None:
         return _say(screen, "unknown")
     return _say(screen, "open", bound=_number(found["bound"]))
