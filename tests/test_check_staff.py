@@ -31,7 +31,7 @@ from gridplan.cli import app
 from gridplan.errors import Findings
 from gridplan.i18n import load_room
 from gridplan.layers import conform
-from gridplan.params import AssignParams, Params, Workload
+from gridplan.params import AssignParams, Params, PartitionParams, Workload
 from gridplan.pipeline import assign_plan, plan_city
 from gridplan.plan import read_plan, write_plan
 from gridplan.roster import read_roster
@@ -549,7 +549,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("planned")
     town = build_town(2, 3)
     files = {p.name: p for p in write_town(town, folder)}
-    plan = plan_city(town.study, Params(seed=3, effort="fast"), Findings())
+    plan = plan_city(town.study, Params(seed=3, partition=PartitionParams(effort="fast")), Findings())
     return write_plan(plan, folder / "plan.gpkg").path, files["roster.xlsx"]
 
 
