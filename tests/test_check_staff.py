@@ -549,7 +549,8 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("planned")
     town = build_town(2, 3)
     files = {p.name: p for p in write_town(town, folder)}
-    plan = plan_city(town.study, Params(seed=3, partition=PartitionParams(effort="fast")), Findings())
+    params = Params(seed=3, partition=PartitionParams(effort="fast"))
+    plan = plan_city(town.study, params, Findings())
     return write_plan(plan, folder / "plan.gpkg").path, files["roster.xlsx"]
 
 

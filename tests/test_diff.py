@@ -32,6 +32,9 @@ CHANGES = (
     "UPDATE buildings SET grid_id='{B}' WHERE building_id='A0';"
     "UPDATE grids SET households=300 WHERE grid_id='{A}';"
     "UPDATE grids SET households=500 WHERE grid_id='{B}';"
+    # A unit where nobody lives goes from N to D.
+    "UPDATE units SET grid_id='{D}' WHERE unit_id=(SELECT min(unit_id) FROM units "
+    "WHERE grid_id='{N}');"
     "UPDATE grids SET name='@cmd', locked=1 WHERE grid_id='{C}';"
     "UPDATE grids SET grid_id='C001-003', former_ids='{F}' WHERE grid_id='{F}';"
     "UPDATE units SET grid_id='C001-003' WHERE grid_id='{F}';"
@@ -64,6 +67,7 @@ def test_every_change_is_told_once(plans: tuple[Path, Path]) -> None:
     grids = told.grids.set_index("grid_id")
     assert grids["change"].to_dict() == {
         CODES["A"]: "changed", CODES["B"]: "changed", CODES["C"]: "changed",
+        CODES["D"]: "changed", CODES["N"]: "changed",
         CODES["F"]: "gone", "C001-003": "new"}
     assert grids.loc[CODES["F"], "heir"] == "C001-003"
     assert grids.loc[CODES["A"], ["units_before", "units_after", "units_kept",
@@ -85,7 +89,7 @@ def test_retention_is_counted_over_what_both_plans_have(plans: tuple[Path, Path]
     assert (told["households"].kept, told["households"].whole) == (
         7217 - 210 - 100 - 251, 7217 - 210)
     assert (told["buildings"].kept, told["buildings"].whole) == (39, 41)
-    assert told["units"].whole - told["units"].kept == 2
+    assert told["units"].whole - told["units"].kept == 3
 
 
 def test_a_plan_differs_from_a_copy_of_itself_in_nothing(plans: tuple[Path, Path],
@@ -130,8 +134,8 @@ def test_kept_and_changed_add_up(before: list[tuple[str, str, str]],
 # ---- what is told --------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("lang", "words"), [
-    ("en", ("3 changed", "in the same grid", "24 of 25 kept", "now under: C001-003")),
-    ("zh", ("变动 3", "仍在原网格", "25 项中保留 24 项", "现归入: C001-003"))])
+    ("en", ("5 changed", "in the same grid", "24 of 25 kept", "now under: C001-003")),
+    ("zh", ("变动 5", "仍在原网格", "25 项中保留 24 项", "现归入: C001-003"))])
 def test_one_screen_tells_it(plans: tuple[Path, Path], lang: str, words: tuple[str, ...]) -> None:
     shown = gridplan("diff", *plans, "--lang", lang).stdout
     for word in words:
@@ -142,7 +146,7 @@ def test_one_screen_tells_it(plans: tuple[Path, Path], lang: str, words: tuple[s
 def test_json_tells_all_of_it(plans: tuple[Path, Path]) -> None:
     told = json.loads(gridplan("diff", *plans, "--json").stdout)
     assert told["changed"] is True
-    assert [g["change"] for g in told["grids"]].count("changed") == 3
+    assert [g["change"] for g in told["grids"]].count("changed") == 5
     assert told["retention"]["buildings"] == {"kept": 39, "whole": 41, "share": 39 / 41}
     assert told["assignments"]["posts"][0]["after"] == "S2"
     assert told["figures"][0]["before"] is not None

@@ -78,7 +78,8 @@ class Assigned:
 
 
 def assign_staff(plan: Plan, roster: Roster, params: Params, findings: Findings, *,
-                 absent: Iterable[str] = (), afresh: bool = False) -> Assigned:
+                 absent: Iterable[str] = (), before: Plan | None = None,
+                 afresh: bool = False) -> Assigned:
     """Give every grid and community its people, as far as the roster reaches.
 
     First responsibles are assigned, then backups (never the responsible of the grid), then the
@@ -93,6 +94,8 @@ def assign_staff(plan: Plan, roster: Roster, params: Params, findings: Findings,
         Judged against the plan.
     absent
         Staff_ids that are left out.
+    before
+        Another plan whose assignments are to be kept, in the place of this plan's own.
     afresh
         Keep to what the roster says of current grids, not to the plan's own assignments.
 
@@ -107,7 +110,7 @@ def assign_staff(plan: Plan, roster: Roster, params: Params, findings: Findings,
     workload = measure_workload(terms, options.workload, findings)
     posts = list_posts(plan, workload, options)
     people = list_people(plan, roster, options, gone)
-    holding = find_holding(plan, roster, afresh=afresh)
+    holding = find_holding(plan, roster, before=before, afresh=afresh)
     ground = Ground(
         people, list_places(plan, people, roster, options), find_starts(plan, people, roster),
         pd.concat([locate_grids(plan), locate_communities(plan)]), holding.table,

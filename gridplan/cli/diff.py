@@ -118,10 +118,15 @@ def _tell_retention(screen: Screen, difference: Difference) -> None:
 
 
 def _outline_grids(screen: Screen, grids: DataFrame) -> DataFrame:
-    """Return what is shown of the grids: households and units before and after, then the rest."""
+    """Return what is shown of the grids: households and units before and after, then the rest.
+
+    Grids that are new or gone come first.
+    """
     from gridplan.diff.difference import GRID_COLUMNS
 
     rows: list[dict[str, str]] = []
+    order = grids["change"].map({"new": 0, "gone": 1, "changed": 2})
+    grids = grids.loc[order.sort_values(kind="stable").index]
     for row in grids.astype(object).where(grids.notna(), "–").to_dict("records"):
         other = [f"{_say(screen, f'column.{c}')}: {_word(screen, row[f'{c}_before'])} → "
                  f"{_word(screen, row[f'{c}_after'])}"
