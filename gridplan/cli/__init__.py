@@ -18,6 +18,7 @@ import typer
 from gridplan import __version__
 from gridplan.cli.assign import DEMO_ROSTER, assign, assign_demo, tell_summary
 from gridplan.cli.console import Screen, guard
+from gridplan.cli.diff import diff
 from gridplan.cli.locks import read_locked, tell_locked
 from gridplan.cli.merge import merge, merge_demo
 from gridplan.cli.merge import tell_summary as tell_merger
@@ -349,6 +350,7 @@ def check(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpk
 
 
 verb(*WRITING, "config", "seed", "effort", *READING)(merge)
+verb(*WRITING)(diff)
 verb(*WRITING, "config", "seed", "strict", "column", "layer", "drop_columns")(assign)
 
 
