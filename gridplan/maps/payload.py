@@ -14,7 +14,7 @@ import pandas as pd
 import shapely
 from shapely import STRtree
 
-from gridplan.layers import GRID_STATUS, ROAD_CLASS
+from gridplan.layers import GRID_STATUS, ROAD_CLASS, Roster
 from gridplan.maps.facts import (
     Layers,
     count_of,
@@ -37,6 +37,7 @@ from gridplan.maps.shapes import (
     simplify_coverage,
     to_stream,
 )
+from gridplan.maps.staffing import pack_staffing
 
 # What fits three megabytes: outlines, then rectangles, then no buildings at all.
 OUTLINED_BUILDINGS = 12_000
@@ -71,7 +72,8 @@ def prepare_drawing(layers: Layers) -> Drawing:
     return Drawing(polygons, united, owner, grids.crs)
 
 
-def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str) -> str:
+def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str,
+                  roster: Roster | None = None) -> str:
     """Return the block the script unpacks: base64 of gzip of (length, JSON, varints).
 
     The JSON holds names, counts and texts by column; ``shapes`` in it lists the
@@ -82,7 +84,8 @@ def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str) ->
         "text": ui_texts(lang), "steps": household_steps(layers), "status": list(GRID_STATUS),
         "grids": _grids(layers, drawing, audience),
         "communities": _communities(layers, audience), "borders": pack_borders(layers),
-        "unmeasured": is_unmeasured(layers)}
+        "unmeasured": is_unmeasured(layers),
+        "staffing": pack_staffing(layers, audience, roster, lang)}
     _add_areas(shapes, head, drawing)
     _add_background(shapes, head, layers, drawing)
     _add_buildings(shapes, head, layers)

@@ -57,6 +57,7 @@ Panels.prototype.wire = function () {
   byId("fold").addEventListener("click", function () { self.fold(!byId("panel").classList.contains("open")); });
   var list = byId("show-exceptions");
   if (list) list.addEventListener("click", function () { self.list(); });
+  this.wireStaffing();
 };
 
 Panels.prototype.fold = function (open) {
@@ -130,7 +131,7 @@ Panels.prototype.openGrid = function (i) {
   });
   var contents = g.contents[i] ? make("div", "contents", undefined, make("h3", "", t.contents), make("p", "", undefined, own(g.contents[i]))) : null;
   this.openCard(this.gridName(i), kicker, [number, chip, reason ? make("p", "reason", undefined, own(reason)) : null,
-    this.scores(g.scores, i), rows, bounds.childNodes.length ? make("h3", "", t.bounds) : null, bounds.childNodes.length ? bounds : null, contents, this.groups(i), this.reasons(i)]);
+    this.staffing(i), this.scores(g.scores, i), rows, bounds.childNodes.length ? make("h3", "", t.bounds) : null, bounds.childNodes.length ? bounds : null, contents, this.groups(i), this.reasons(i)]);
 };
 
 // A card for a community, road or estate: its name, the scores of a community, and its grids.
@@ -154,12 +155,7 @@ Panels.prototype.exceptions = function () {
 };
 
 Panels.prototype.list = function () {
-  var self = this, p = this.plan, t = this.texts, ids = this.exceptions(), box = byId("list");
-  box.textContent = "";
-  var back = button("back", function () { self.endList(); });
-  back.textContent = "‹ " + t.back;
-  box.appendChild(back);
-  box.appendChild(make("h2", "", t.exceptions + " · " + thousands(ids.length)));
+  var self = this, p = this.plan, t = this.texts, ids = this.exceptions();
   var list = make("ul", "exceptions");
   function add(from) {
     ids.slice(from, from + 200).forEach(function (i) {
@@ -179,6 +175,16 @@ Panels.prototype.list = function () {
     }
   }
   add(0);
+  this.showList(t.exceptions + " · " + thousands(ids.length), list);
+};
+
+// A list in place of the legend, with a way back.
+Panels.prototype.showList = function (title, list) {
+  var self = this, box = byId("list"), back = button("back", function () { self.endList(); });
+  box.textContent = "";
+  back.textContent = "‹ " + this.texts.back;
+  box.appendChild(back);
+  box.appendChild(make("h2", "", title));
   box.appendChild(list);
   byId("legend").hidden = true;
   box.hidden = false;

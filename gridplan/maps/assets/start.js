@@ -91,7 +91,7 @@ View.prototype.goCommunity = function (c) {
   p.grids.community.forEach(function (owner, i) { if (owner === c) ids.push(i); });
   if (this.narrow()) this.panels.fold(false);
   this.panels.openPlace("community", p.communities.name[c] || p.communities.id[c], ids,
-                        this.panels.scores(p.communities.scores, c));
+                        this.panels.aboutCommunity(c));
   this.select(p.layers.communities.rings(c));
   this.fit(p.layers.communities.bounds(c), 17);
 };
