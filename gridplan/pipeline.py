@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import pandas as pd
@@ -15,10 +16,13 @@ from gridplan import __version__
 from gridplan.blocks import build_units
 from gridplan.errors import Finding, Findings, GridplanError, TallyRow
 from gridplan.households import Trust, estimate_households
-from gridplan.layers import COMMUNITY_KINDS, Study, conform
+from gridplan.layers import COMMUNITY_KINDS, Roster, Study, conform
 from gridplan.params import Params, as_dict
 from gridplan.partition import Partition, partition_units
 from gridplan.plan import Plan, StageTime, digest_layer, tally_frame
+
+if TYPE_CHECKING:
+    from gridplan.assign import Assigned
 
 Progress = Callable[[str, float], None]
 # Stages in order with their usual share of a run's time, for the progress bar.
@@ -64,6 +68,46 @@ def plan_city(study: Study, params: Params, findings: Findings, *, trust: Trust 
     with clock.stage("plan"):
         plan = assemble_plan(study, partition, params, findings, lang=lang, command=command)
     return replace(plan, stages=tuple(clock.times))
+
+
+def assign_plan(plan: Plan, roster: Roster, params: Params, findings: Findings, *,
+                absent: Iterable[str] = (), afresh: bool = False,
+                command: str = "gridplan assign") -> tuple[Plan, Assigned]:
+    """Give the grids and communities of a plan their people.
+
+    Parameters
+    ----------
+    plan
+        With communities, grids, units and buildings.
+    roster
+        As it was read; what contradicts the plan is found here.
+    absent
+        Staff_ids that are left out.
+    afresh
+        Keep to what the roster says of current grids, not to the plan's own assignments.
+
+    Returns
+    -------
+    tuple
+        The plan with its people, and what came of assigning them.
+
+    Raises
+    ------
+    InputError
+        A layer is missing, or the roster contradicts the plan (all faults at once).
+    UsageError
+        Somebody absent is not in the roster.
+    """
+    from gridplan.assign import assign_staff, follow_roster, record_assignment
+    from gridplan.roster import judge_roster
+
+    plan.require("communities", "grids", "units", "buildings")
+    roster = judge_roster(follow_roster(roster, plan.layer("grids")), plan.layers, findings,
+                          posts=params.assign.most_posts(), across=params.assign.across)
+    gone = list(dict.fromkeys(absent))
+    assigned = assign_staff(plan, roster, params, findings, absent=gone, afresh=afresh)
+    return record_assignment(plan, assigned, roster, params, findings, absent=gone,
+                             command=command), assigned
 
 
 def count_households(study: Study, params: Params, findings: Findings,

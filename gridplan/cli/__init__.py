@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gridplan import __version__
+from gridplan.cli.assign import assign
 from gridplan.cli.console import Screen, guard
 from gridplan.cli.locks import read_locked, tell_locked
 from gridplan.cli.merge import merge, merge_demo, tell_summary
@@ -342,6 +343,7 @@ def check(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpk
 
 
 verb(*WRITING, "config", "seed", "effort", *READING)(merge)
+verb(*WRITING, "config", "seed", "strict", "column", "layer", "drop_columns")(assign)
 
 
 verb("output", "force", "dry_run", "column", "layer")(report)
