@@ -143,7 +143,7 @@ def test_missing_people_add_up(staffed: dict[str, pd.DataFrame],
     told = figures[figures["name"].str.startswith("missing_staff:") & (figures["value"] > 0)]
     assert sum(r["缺员"] for r in rows) == told["value"].sum()
     names = staffed["grids"]["name"]
-    where = "、".join(r["涉及网格"] for r in rows if r["岗位"] == "责任人")
+    where = "、".join(r["涉及网格"] for r in rows if r["岗位"] == "网格责任人")
     assert sorted(where.split("、")) == sorted(names.iloc[list(VACANT)])
 
 

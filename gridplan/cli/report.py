@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gridplan.cli.console import Screen
-from gridplan.cli.options import split_pairs
 from gridplan.errors import Finding, UsageError
 
 if TYPE_CHECKING:
@@ -80,14 +79,11 @@ def take_roster(screen: Screen, plan: Plan, path: Path | None) -> Roster | None:
     """
     if path is None:
         return None
+    from gridplan.cli.assign import read_people
     from gridplan.plan.staffing import find_strangers, read_staffing
-    from gridplan.roster import read_roster
 
-    options, findings = screen.options, screen.findings
-    sheet = next((v.partition("=")[2] for v in options.layer if v.startswith("roster=")), None)
-    columns = {k.removeprefix("roster."): v
-               for k, v in split_pairs("--column", options.column).items()}
-    people = read_roster(path, findings, columns=columns, sheet=sheet)
+    findings = screen.findings
+    people = read_people(screen, path)
     findings.stop_on_faults()
     findings.items += find_strangers(read_staffing(plan.layers), people)
     return people

@@ -139,9 +139,12 @@ def _staff(layers: Layers, text: Callable[..., str]) -> dict[str, Any] | None:
     if staffing is None:
         return None
     goal = read_goal(layers, staffing)
-    of = text("share_of", n=f"{goal.have:,}", of=f"{goal.want:,}")
+    # One target needs no word for what it holds for.
+    targets = [text("target" if len(goal.targets) == 1 or part not in ("urban", "rural")
+                    else f"target_{part}", share=share) for part, share in goal.targets]
     return {"share": goal.share, "met": goal.met,
-            "of": f"{of} · {text('target', share=goal.target)}" if goal.target else of,
+            "of": " · ".join([text("share_of", n=f"{goal.have:,}", of=f"{goal.want:,}"),
+                              *targets]),
             "vacant": f"{int(staffing.posts['missing'].sum()):,}",
             "states": [(s, text(f"ui_staff_{s}"), f"{staffing.count(s):,}") for s in STATES
                        if staffing.count(s)]}

@@ -9,10 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gridplan.i18n import load_room, translate
 from gridplan.layers import Roster
 from gridplan.maps.facts import Layers, count_of, hide_few, keys_of, text_of
-from gridplan.plan.staffing import GRID_ROLES, STATES, Staffing, name_people, read_staffing
+from gridplan.plan.staffing import (
+    GRID_ROLES,
+    STATES,
+    Staffing,
+    name_people,
+    name_role,
+    read_staffing,
+)
 
 _WORKLOAD = "workload:"
 # Counts that stand behind these terms are of households or residents.
@@ -22,27 +28,36 @@ _SHARE = "grids_with_responsible"
 
 @dataclass(frozen=True)
 class Goal:
-    """Share of grids with a responsible, as the head of the map tells it."""
+    """Share of grids with a responsible, as the head of the map tells it.
+
+    ``targets`` are pairs of a part of the plan (``all``, ``urban``, ``rural``) and its target.
+    """
 
     share: str
     have: int
     want: int
-    target: str
+    targets: tuple[tuple[str, str], ...]
     met: bool
 
 
 def read_goal(layers: Layers, staffing: Staffing) -> Goal:
-    """Count the grids with a responsible; the target is that of the figures, where all agree.
+    """Count the grids with a responsible, with the targets that the figures tell.
 
-    The figures give a target for urban and for rural communities. A plan of one sort has that
-    one; in a plan of both the target is what meeting both would come to.
+    Where urban and rural communities have targets of their own, each must meet its own.
     """
     needs = staffing.grids[staffing.grids["needs"]]
     have, want = int((needs["responsible"].map(len) > 0).sum()), len(needs)
-    target = _target(layers.get("figures"))
+    figures = layers.get("figures")
+    if figures is None:
+        return Goal(_percent(have, want), have, want, (), True)
+    rows = figures[((figures["name"].astype("string") == _SHARE)
+                    & (figures["scope"].astype("string") == "city")
+                    & figures["target"].notna()).fillna(False).to_numpy(bool)]
+    told = [(part, float(target), value) for part, target, value in zip(
+        text_of(rows, "scope_id"), rows["target"], rows["value"], strict=True)]
+    met = all(pd.isna(value) or value >= target - 1e-9 for _, target, value in told)
     return Goal(_percent(have, want), have, want,
-                "" if target is None else f"{100 * target:.0f} %",
-                target is None or not want or have >= target * want - 1e-9)
+                tuple((part, f"{100 * target:.0f} %") for part, target, _ in told), met)
 
 
 def pack_staffing(layers: Layers, audience: str, roster: Roster | None,
@@ -68,7 +83,7 @@ def pack_staffing(layers: Layers, audience: str, roster: Roster | None,
         for role, told in posts.items():
             told["people"] = [_people(roster, ids) for ids in held[role]]
     return {"states": list(STATES), "state": [STATES.index(s) for s in held["state"]],
-            "posts": posts, "roles": {r: _role(r, lang) for r in _roles(staffing)},
+            "posts": posts, "roles": {r: name_role(r, lang) for r in _roles(staffing)},
             "towns": _pack_towns(layers, staffing, roster, internal),
             **_pack_workload(layers, audience)}
 
@@ -79,11 +94,6 @@ def _people(roster: Roster | None, ids: Sequence[str]) -> list[list[str]]:
 
 def _roles(staffing: Staffing) -> list[str]:
     return sorted({*GRID_ROLES, *staffing.posts["role"]})
-
-
-def _role(role: str, lang: str) -> str:
-    known = f"role_{role}" in load_room("common")
-    return translate(f"common.role_{role}", lang) if known else role
 
 
 def _pack_towns(layers: Layers, staffing: Staffing, roster: Roster | None,
@@ -132,23 +142,6 @@ def _pack_terms(layers: Layers, few: np.ndarray, audience: str) -> dict[str, lis
                 values[k] = round(float(value), 1)
         out[str(term)] = values
     return out
-
-
-def _target(figures: pd.DataFrame | None) -> float | None:
-    """Return the target of the whole plan: the mean of its parts', by their grids."""
-    if figures is None:
-        return None
-    rows = figures[((figures["name"].astype("string") == _SHARE)
-                    & (figures["scope"].astype("string") == "city")).fillna(False)]
-    whole = rows[(rows["scope_id"].astype("string") == "all").to_numpy(bool)]
-    if len(whole) and not pd.isna(whole["target"].iloc[0]):
-        return float(whole["target"].iloc[0])
-    parts = rows[(rows["scope_id"].astype("string") != "all").to_numpy(bool)
-                 & rows["target"].notna().to_numpy(bool)]
-    weight = parts["denominator"].astype("Float64").fillna(0)
-    if not len(parts) or not float(weight.sum()):
-        return None
-    return float((parts["target"] * weight).sum() / weight.sum())
 
 
 def _percent(part: int, whole: int) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gridplan.errors import Finding, first_ids
+from gridplan.i18n import load_room, translate
 from gridplan.layers import Roster
 
 # States of a grid: all posts filled; a responsible, but another post vacant; no responsible;
@@ -70,8 +71,14 @@ def read_staffing(layers: Mapping[str, Any]) -> Staffing | None:
 
 
 def need_people(grids: pd.DataFrame) -> NDArray[np.bool_]:
-    """Tell which grids need people: those with households, and special places but empty land.
+    """Tell which grids need people.
 
+    A grid needs people if it has households, or if its kind is ``special`` and the code of its
+    reason (the text before the colon) is not ``special-empty``: a campus or a market is looked
+    after also where nobody lives, fields are not.
+
+    Examples
+    --------
     >>> need_people(pd.DataFrame({
     ...     "households": [400, 0, 0, 0], "kind": ["basic", "basic", "special", "special"],
     ...     "reason": ["", "empty: ", "special-place: market", "special-empty: 5 ha"]})).tolist()
@@ -94,6 +101,16 @@ def name_people(roster: Roster | None, ids: Sequence[str]) -> list[tuple[str, st
             name, phone = (_text(person.get(column)) for column in ("person", "phone"))
         out.append((staff_id, name, phone))
     return out
+
+
+def name_role(role: str, lang: str) -> str:
+    """Return what a role is called; one that has no word comes as it is.
+
+    >>> name_role("guard", "zh"), name_role("astronaut", "zh")
+    ('保安', 'astronaut')
+    """
+    known = f"role.{role}" in load_room("assign")
+    return translate(f"assign.role.{role}", lang) if known else role
 
 
 def find_strangers(staffing: Staffing | None, roster: Roster | None) -> list[Finding]:

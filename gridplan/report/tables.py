@@ -10,7 +10,7 @@ import pandas as pd
 
 from gridplan.i18n import load_room, translate
 from gridplan.layers import Roster
-from gridplan.plan.staffing import GRID_ROLES, Staffing, name_people
+from gridplan.plan.staffing import GRID_ROLES, Staffing, name_people, name_role
 
 SMALL_COUNT = 10
 BOUNDS = ("bound_e", "bound_s", "bound_w", "bound_n")
@@ -42,8 +42,8 @@ class Reader:
 
     def role(self, role: str) -> str:
         """Return the word for a role; one that has none comes as it is."""
-        known = f"role_{role}" in load_room("common")
-        return translate(f"common.role_{role}", self.lang) if known else role
+        word = name_role(role, self.lang)
+        return word[:1].upper() + word[1:]
 
     def count(self, value: Any) -> int | str:
         """Return a count; ``share`` shows one of 1–9 as ``< 10``.
