@@ -71,7 +71,7 @@ def plan_city(study: Study, params: Params, findings: Findings, *, trust: Trust 
 
 
 def assign_plan(plan: Plan, roster: Roster, params: Params, findings: Findings, *,
-                absent: Iterable[str] = (), afresh: bool = False,
+                absent: Iterable[str] = (), before: Plan | None = None, afresh: bool = False,
                 command: str = "gridplan assign") -> tuple[Plan, Assigned]:
     """Give the grids and communities of a plan their people.
 
@@ -83,6 +83,8 @@ def assign_plan(plan: Plan, roster: Roster, params: Params, findings: Findings, 
         As it was read; what contradicts the plan is found here.
     absent
         Staff_ids that are left out.
+    before
+        Another plan whose assignments are to be kept, in the place of this plan's own.
     afresh
         Keep to what the roster says of current grids, not to the plan's own assignments.
 
@@ -105,7 +107,8 @@ def assign_plan(plan: Plan, roster: Roster, params: Params, findings: Findings, 
     roster = judge_roster(follow_roster(roster, plan.layer("grids")), plan.layers, findings,
                           posts=params.assign.most_posts(), across=params.assign.across)
     gone = list(dict.fromkeys(absent))
-    assigned = assign_staff(plan, roster, params, findings, absent=gone, afresh=afresh)
+    assigned = assign_staff(plan, roster, params, findings, absent=gone, before=before,
+                            afresh=afresh)
     return record_assignment(plan, assigned, roster, params, findings, absent=gone,
                              command=command), assigned
 

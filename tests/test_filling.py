@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -14,7 +15,6 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks import assign as bench
-from gridplan.assign import filling as room
 from gridplan.assign.filling import AIMS, NO_LIMIT, Problem, fill_posts
 from gridplan.assign.flow import flow_in_turn, flow_part
 from gridplan.assign.general import hold_bounds, solve_part, weakest_bound
@@ -192,10 +192,12 @@ def test_both_engines_agree(problem):
 
 
 def test_each_part_is_balanced_within_itself():
-    # The first post weighs 90 whoever takes it; the others need not pile up for that.
+    # The first post weighs 90 whoever takes it; the others need not pile up for that. The last
+    # person could take any post but has no room, so she joins nothing.
     filling = fill_posts(Problem(
-        [1] * 3, [90, 10, 10], [1] * 3, [9] * 3, [2] * 3, [1.0] * 3, [0, 1, 2, 1, 2],
-        [0, 1, 1, 2, 2], [False] * 5, [False] * 5, [0, 0, 0, 50, 50], ("balance", "travel")))
+        [1] * 3, [90, 10, 10], [1] * 3, [9] * 4, [2] * 3 + [0], [1.0] * 4, [0, 1, 2, 1, 2, 0, 1],
+        [0, 1, 1, 2, 2, 3, 3], [False] * 7, [False] * 7, [0, 0, 0, 50, 50, 0, 0],
+        ("balance", "travel")))
     assert filling.value == {"vacant": 0, "balance": 90, "travel": 50}
 
 
@@ -286,7 +288,7 @@ def test_same_seed_same_bytes():
     assert (one.value, one.bound, one.method) == (two.value, two.bound, two.method)
 
 
-@pytest.mark.parametrize("work", [0.0, 0.02, 0.2])
+@pytest.mark.parametrize("work", [-0.1, 0.0, 0.02, 0.2])  # below 0: others spent too much
 def test_little_work_still_fills_and_tells_what_may_be_missing(work):
     problem = tight()
     filling = fill_posts(problem, work=work)
@@ -426,12 +428,18 @@ def test_a_community_takes_a_fifth_of_a_second():
 
 
 def test_the_benchmark_prints_its_lines(capsys):
-    import json
-
-    assert bench.main(["--grids", "40", "--staff", "60", "--plain", "20", "--peers"]) == 0
-    lines = [json.loads(x) for x in capsys.readouterr().out.splitlines()]
-    ours, plain_, scipy_, *summaries = lines
+    assert bench.main(["--grids", "40", "--staff", "60", "--plain", "20", "--goal"]) == 0
+    machine, ours, plain_, scipy_, *rest = [json.loads(x)
+                                            for x in capsys.readouterr().out.splitlines()]
+    assert machine["method"] == "calibration"
     assert (ours["posts"], ours["people"], ours["gap"]) == (40, 60, 0.0)
+    assert {"seconds", "peak_mb", "cost", "bound", "gap"} <= set(ours)
     assert plain_["cost"] == scipy_["cost"] == plain_["bound"]
-    assert summaries[1]["ratio_to"] == {"scipy:linear_sum_assignment": 1.0}
-    assert room.WORK > 0
+    assert rest[1]["ratio_to"] == {"scipy:linear_sum_assignment": 1.0}
+    assert [(x["what"], x["met"]) for x in rest[3:]] == [(what, True) for _, what, _ in bench.GOALS]
+
+
+def test_a_goal_that_is_missed_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(bench, "GOALS", (("city", "cpu_s", -1.0),))
+    assert bench.main(["--grids", "10", "--staff", "9", "--plain", "3", "--goal"]) == 1
+    assert "missed" in capsys.readouterr().out

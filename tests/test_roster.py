@@ -18,8 +18,8 @@ from gridplan.roster import judge_roster, read_roster
 from gridplan.roster.words import ROLE_WORDS
 
 FRAMES = ("staff", "people", "current", "known", "wishes", "bars", "allowed")
-HEADER = ["工号", "岗位", "社区编码", "容量", "承载单位", "兼职", "语言", "现任网格", "包片", "意愿",
-          "回避", "可调配社区", "姓名", "电话", "住址"]
+HEADER = ["工号", "岗位", "社区编码", "容量", "承载单位", "兼职", "语言", "现任网格", "包片",
+          "意愿", "回避", "可调配社区", "姓名", "电话", "住址"]
 GRIDS = pd.DataFrame({
     "grid_id": ["C1-001", "C1-002", "C1-003", "C2-001"], "community_id": ["C1"] * 3 + ["C2"],
     "households": pd.array([400, 300, 450, 500], dtype="Int64")})
@@ -271,7 +271,8 @@ def test_b63_b64_bad_numbers_are_named_by_row(tmp_path: Path, value: str, column
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "utf-16", "utf-16-le"])
 def test_b68_b69_any_usual_encoding(tmp_path: Path, encoding: str) -> None:
-    text = "工号,岗位,社区,姓名,电话\nS1,网格员,C1,网格员甲一,000-0001\nS2,社工,C1,社工甲二,000-0002\n"
+    text = "工号,岗位,社区,姓名,电话\nS1,网格员,C1,网格员甲一,000-0001\n" \
+           "S2,社工,C1,社工甲二,000-0002\n"
     roster, findings = read(write_csv(tmp_path, text, encoding))
     assert roster.people["person"].tolist() == ["网格员甲一", "社工甲二"]
     assert told(findings) == ({} if encoding.startswith("utf-8") else
@@ -362,7 +363,8 @@ def test_nothing_private_gets_into_the_columns_of_the_plan(
 
 
 def test_a_small_capacity_without_unit_is_told(tmp_path: Path) -> None:
-    _, findings = read(write_book(tmp_path / "r.xlsx", [person(容量="2"), person("S2", 容量="2格")]))
+    rows = [person(容量="2"), person("S2", 容量="2格")]
+    _, findings = read(write_book(tmp_path / "r.xlsx", rows))
     assert told(findings) == {"roster.capacity_small": "2"}
 
 

@@ -56,7 +56,7 @@ class Assigned:
         place (grid_id or community_id), role, before, after: posts whose people are others than
         before; several people of one post are parted by ``;``.
     proof
-        Aim → value, bound, gap and whether it is proven, over all rounds.
+        Aim → value, bound and gap, added up over so many rounds.
     holding
         Who held which post before.
     """
@@ -78,7 +78,8 @@ class Assigned:
 
 
 def assign_staff(plan: Plan, roster: Roster, params: Params, findings: Findings, *,
-                 absent: Iterable[str] = (), afresh: bool = False) -> Assigned:
+                 absent: Iterable[str] = (), before: Plan | None = None,
+                 afresh: bool = False) -> Assigned:
     """Give every grid and community its people, as far as the roster reaches.
 
     First responsibles are assigned, then backups (never the responsible of the grid), then the
@@ -93,6 +94,8 @@ def assign_staff(plan: Plan, roster: Roster, params: Params, findings: Findings,
         Judged against the plan.
     absent
         Staff_ids that are left out.
+    before
+        Another plan whose assignments are to be kept, in the place of this plan's own.
     afresh
         Keep to what the roster says of current grids, not to the plan's own assignments.
 
@@ -107,7 +110,7 @@ def assign_staff(plan: Plan, roster: Roster, params: Params, findings: Findings,
     workload = measure_workload(terms, options.workload, findings)
     posts = list_posts(plan, workload, options)
     people = list_people(plan, roster, options, gone)
-    holding = find_holding(plan, roster, afresh=afresh)
+    holding = find_holding(plan, roster, before=before, afresh=afresh)
     ground = Ground(
         people, list_places(plan, people, roster, options), find_starts(plan, people, roster),
         pd.concat([locate_grids(plan), locate_communities(plan)]), holding.table,
@@ -189,7 +192,8 @@ def prove(rounds: list[Round], options: AssignParams) -> Proof:
         bounds = [r.bound(aim) for r in counted]
         value = float(sum(v for v in values if v is not None))
         bound = None if None in bounds else float(sum(b for b in bounds if b is not None))
-        out[aim] = {"value": value, "bound": bound, "gap": _gap(value, bound, aim)}
+        out[aim] = {"value": value, "bound": bound, "gap": _gap(value, bound, aim),
+                    "rounds": float(len(counted))}
     return out
 
 

@@ -17,16 +17,9 @@ from gridplan.params import AssignParams
 # Shares of communities and grids with management: the goals of Hefei, and those of Nantong.
 GOALS = {"urban": 1.0, "rural": 0.6}
 EARLY_GOALS = {"urban": 0.8, "rural": 0.3}
-NAMES = ("communities_with_grids", "communities_with_grids_early", "grids_with_responsible",
-         "households_with_responsible", "staff_per_grid", "newcomer_assistants_per_1000",
-         "vacant_posts", "load_max", "load_mean", "load_max_to_mean", "load_max_bound",
-         "kept_assignments", "kept_assignments_bound", "changed_assignments",
-         "changed_assignments_bound", "wishes_granted", "wishes_granted_bound", "travel_m",
-         "travel_m_bound")
-PREFIXES = ("missing_staff:", "load_share:", "workload:")
 _TENTHS = 10
 
-Proof = dict[str, dict[str, float | None]]  # aim → value, bound, gap
+Proof = dict[str, dict[str, float | None]]  # aim → value, bound, gap, rounds
 
 
 @dataclass
@@ -51,13 +44,6 @@ class Table:
         """Return the rows as the layer."""
         return conform("figures", pd.DataFrame(self.rows, columns=[
             "name", "scope", "scope_id", "value", "unit", "target", "numerator", "denominator"]))
-
-
-def is_ours(names: pd.Series) -> np.ndarray:
-    """Tell which figures an assignment makes, so that a later one replaces them."""
-    ours = names.isin(NAMES) | names.str.startswith(PREFIXES)
-    found: np.ndarray = ours.fillna(False).to_numpy(dtype=bool)
-    return found
 
 
 def cover_figures(table: Table, posts: pd.DataFrame, filled: pd.Series) -> None:

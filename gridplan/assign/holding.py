@@ -30,16 +30,19 @@ class Holding:
         return self.table[self.table["role"].isin(roles)]
 
 
-def find_holding(plan: Plan, roster: Roster, *, afresh: bool = False) -> Holding:
+def find_holding(plan: Plan, roster: Roster, *, before: Plan | None = None,
+                 afresh: bool = False) -> Holding:
     """Return who holds which post.
 
     Whom the plan's own assignments know, holds what they say. Of everybody else the roster's
     current grids count; of whom it names none, the grid with most households of the buildings
-    she knows (of equals the first by code). ``afresh`` leaves the plan's assignments out of it.
+    she knows (of equals the first by code). ``before`` is another plan whose assignments count
+    in the place of the plan's own; ``afresh`` leaves assignments out of it.
 
     Codes that a grid no longer has lead to the grid that names them in ``former_ids``.
     """
-    earlier = plan.layer("assignments")
+    told = before or plan
+    earlier = told.layer("assignments")
     grids = plan.layer("grids")
     heirs = list_heirs(grids).drop_duplicates("old")
     if afresh or earlier.empty:
@@ -48,7 +51,7 @@ def find_holding(plan: Plan, roster: Roster, *, afresh: bool = False) -> Holding
     place = earlier["grid_id"].where(earlier["grid_id"].notna(), earlier["community_id"])
     held = pd.DataFrame({"place": place, "role": earlier["role"],
                          "staff_id": earlier["staff_id"]}).astype(object)
-    known = plan.layer("staff")["staff_id"]
+    known = told.layer("staff")["staff_id"]
     new = ~roster.staff.index.isin(known)
     said = read_roster_posts(plan, dataclasses.replace(roster, staff=roster.staff[new]))
     return Holding(_settle(pd.concat([held, said], ignore_index=True), heirs), "plan")

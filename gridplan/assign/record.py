@@ -8,14 +8,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from gridplan.assign.desk import Assigned
-from gridplan.assign.figures import is_ours
 from gridplan.errors import Findings, TallyRow
 from gridplan.layers import Roster, conform
 from gridplan.params import Params, as_dict
 from gridplan.plan import Plan, digest_layer, digest_rows, tally_frame
+from gridplan.plan.people import STAGES_OF_PEOPLE, forget_people, put_workload
 
 _LAYER = "roster"  # what the run table and the tally call the file of people
-_STAGES = ("roster", "assign")
 
 
 def record_assignment(plan: Plan, assigned: Assigned, roster: Roster, params: Params,
@@ -23,27 +22,19 @@ def record_assignment(plan: Plan, assigned: Assigned, roster: Roster, params: Pa
                       command: str = "gridplan assign") -> Plan:
     """Return the plan with staff, assignments, figures and workload, and the record of the run.
 
-    What an earlier assignment left is replaced. The digest of the grids follows only where
-    nobody had edited them, so that an edit stays known.
+    What an earlier assignment left is replaced.
     """
-    note_tally(findings, roster, assigned, absent)
-    grids = plan.layer("grids")
-    untouched = plan.run.get("digest:grids") == digest_layer(grids, "grids")
-    grids = grids.assign(workload=assigned.workload.reindex(
-        grids["grid_id"].astype(str)).to_numpy(dtype=float))
-    figures, tally = plan.layer("figures"), plan.layer("tally")
-    kept = tally[~tally["stage"].isin(_STAGES).to_numpy(dtype=bool)]
-    rows = tally_frame(Findings(tally=[r for r in findings.tally if r.stage in _STAGES]))
-    done = plan.with_layers(
-        grids=grids, staff=assigned.staff, assignments=assigned.assignments,
-        figures=conform("figures", pd.concat([figures[~is_ours(figures["name"])],
-                                              assigned.figures], ignore_index=True)),
-        tally=conform("tally", pd.concat([kept, rows], ignore_index=True)))
-    digests = digest_rows(done, ["staff", "assignments", *(["grids"] if untouched else [])])
-    record = make_record(plan, assigned, roster, params, absent) | digests | {"command": command}
-    run = {key: value for key, value in done.run.items() if not _is_old(key)} | record
-    return done.with_layers(run=conform("run", pd.DataFrame(
-        {"key": list(run), "value": list(run.values())})))
+    findings.tally.append(TallyRow("assign", _LAYER, len(roster.staff), len(assigned.staff),
+                                   outside=len(absent)))
+    bare = put_workload(forget_people(plan), assigned.workload)
+    rows = tally_frame(Findings(tally=[r for r in findings.tally
+                                       if r.stage in STAGES_OF_PEOPLE]))
+    done = bare.with_layers(
+        staff=assigned.staff, assignments=assigned.assignments,
+        figures=_add(bare, "figures", assigned.figures), tally=_add(bare, "tally", rows))
+    record = make_record(bare, assigned, roster, params, absent)
+    return done.with_run({**record, **digest_rows(done, ["staff", "assignments"]),
+                          "command": command})
 
 
 def make_record(plan: Plan, assigned: Assigned, roster: Roster, params: Params,
@@ -52,8 +43,7 @@ def make_record(plan: Plan, assigned: Assigned, roster: Roster, params: Params,
     said = json.loads(plan.run.get("parameters", "") or "{}")
     said["assign"] = as_dict(params)["assign"]
     number = 1 + max((int(key.split(":")[1]) for key in plan.run
-                      if key.startswith("input:") and key.split(":")[1].isdigit()
-                      and not _is_old(key)), default=0)
+                      if key.startswith("input:") and key.split(":")[1].isdigit()), default=0)
     return {"parameters": json.dumps(said, sort_keys=True, ensure_ascii=False),
             f"input:{number}:{roster.source.name}:{_LAYER}": roster.source.sha256,
             "assign:absent": ";".join(absent), "assign:held": assigned.holding.source,
@@ -62,14 +52,5 @@ def make_record(plan: Plan, assigned: Assigned, roster: Roster, params: Params,
             "upstream:assignments:units": digest_layer(plan.layer("units"), "units")}
 
 
-def note_tally(findings: Findings, roster: Roster, assigned: Assigned,
-               absent: Sequence[str]) -> None:
-    """Add the row of the tally: people of the roster = people of the plan + absent."""
-    findings.tally.append(TallyRow("assign", _LAYER, len(roster.staff), len(assigned.staff),
-                                   outside=len(absent)))
-
-
-def _is_old(key: str) -> bool:
-    """Tell whether a row of the run table is of an earlier assignment."""
-    return key.startswith(("assign:", "upstream:assignments:")) or (
-        key.startswith("input:") and key.endswith(f":{_LAYER}"))
+def _add(plan: Plan, layer: str, rows: pd.DataFrame) -> pd.DataFrame:
+    return conform(layer, pd.concat([plan.layer(layer), rows], ignore_index=True))

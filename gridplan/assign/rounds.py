@@ -91,11 +91,12 @@ def fill_round(posts: pd.DataFrame, ground: Ground, params: AssignParams, *, see
         most = params.backup_grids if kind == "backup" else 1
         count = np.where(people["room_posts"] > 0, most, 0).astype(np.int64)
     load = posts["workload"].to_numpy(dtype=float)
-    # Balance compares whole numbers: tenths where the weights make broken ones.
+    # Balance compares whole numbers: tenths where the weights make broken ones, rounded down,
+    # so that a bound on them is one on the loads too.
     scale = 1 if np.array_equal(load, np.round(load)) else 10
     problem = Problem(
         slots=posts["slots"].to_numpy(dtype=np.int64),
-        load=np.round(load * scale).astype(np.int64),
+        load=np.floor(load * scale + 1e-6).astype(np.int64),
         size=posts["households"].to_numpy(dtype=np.int64), room_households=households,
         room_posts=count, share=people["share"].to_numpy(dtype=float),
         order=params.order, **{c: pairs[c].to_numpy() for c in pairs.columns})

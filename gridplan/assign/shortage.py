@@ -50,19 +50,27 @@ def find_lenders(shortage: pd.DataFrame, posts: pd.DataFrame, filled: pd.Series,
         Indexed by staff_id: role, community_id, room_households, room_posts and busy (whether
         she has a post).
     """
-    short = shortage[(shortage["missing"] > 0).to_numpy(dtype=bool)]
     told = pd.Series("", shortage.index, dtype="string")
-    near = find_neighbours(communities) if len(short) else pd.DataFrame({"a": [], "b": []})
+    short = shortage[(shortage["missing"] > 0).to_numpy(dtype=bool)]
+    if short.empty:
+        return shortage.assign(lenders=told)
     vacant = posts[filled.to_numpy(dtype=np.int64) < posts["slots"].to_numpy(dtype=np.int64)]
     smallest = vacant.groupby(["community_id", "role"])["households"].min()
+    wanted = short[["community_id", "role"]].assign(row=short.index)
+    size = smallest.reindex(pd.MultiIndex.from_frame(short[["community_id", "role"]]))
+    # Only a responsible needs room for the households of the grid.
+    wanted["size"] = np.where(short["role"] == "responsible", size.to_numpy(), 0)
+    able = pd.DataFrame([(role, one) for role in short["role"].unique() for one in may_hold(role)],
+                        columns=["role", "one"], dtype=object)
     free = people[~people["busy"] & (people["room_posts"] > 0)]
-    for row in short.itertuples():
-        # A backup needs no room for the households of the grid.
-        size = smallest[row.community_id, row.role] if row.role == "responsible" else 0
-        able = free[free["role"].isin(may_hold(str(row.role)))
-                    & (free["room_households"] >= size)]
-        count = able.loc[able["community_id"].isin(near.loc[near["a"] == row.community_id, "b"]),
-                         "community_id"].value_counts()
-        lend = sorted(count.items(), key=lambda item: (-item[1], str(item[0])))
-        told[row.Index] = ", ".join(f"{name} ({n})" for name, n in lend)
+    free = pd.DataFrame({"b": free["community_id"].astype(object), "room": free["room_households"],
+                         "one": free["role"].astype(object)})
+    offers = wanted.merge(find_neighbours(communities), left_on="community_id", right_on="a").merge(
+        able, on="role").merge(free, on=["b", "one"])
+    offers = offers[(offers["room"] >= offers["size"]).to_numpy(dtype=bool)]
+    count = offers.groupby(["row", "b"]).size().reset_index(name="n")
+    count = count.sort_values(["row", "n", "b"], ascending=[True, False, True], kind="stable")
+    count["text"] = [f"{name} ({n})" for name, n in zip(count["b"], count["n"], strict=True)]
+    lend = count.groupby("row")["text"].agg(", ".join)
+    told[lend.index] = lend.to_numpy(dtype=object)
     return shortage.assign(lenders=told)

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gridplan import __version__
-from gridplan.cli.assign import assign
+from gridplan.cli.assign import DEMO_ROSTER, assign, assign_demo, tell_summary
 from gridplan.cli.console import Screen, guard
 from gridplan.cli.locks import read_locked, tell_locked
-from gridplan.cli.merge import merge, merge_demo, tell_summary
+from gridplan.cli.merge import merge, merge_demo
+from gridplan.cli.merge import tell_summary as tell_merger
 from gridplan.cli.options import (
     EVERYWHERE,
     PLANNING,
@@ -85,20 +86,22 @@ def demo(screen: Screen,
          communities: Annotated[int, typer.Option(min=1, help="How many communities.")] = 12,
          inputs_only: Annotated[bool, typer.Option(
              "--inputs-only", help="Write the layers of the town and stop.")] = False) -> None:
-    """Build a town, plan it, check the plan and draw its map; the last line is the map's path."""
+    """Plan a town, assign its people, check and map the plan; the last line is the map's path."""
     from gridplan.maps import draw_map
     from gridplan.pipeline import STAGES, plan_city
     from gridplan.plan import write_plan
-    from gridplan.town import build_town, write_town
+    from gridplan.town import build_town, is_roster, write_roster, write_town
 
     options = screen.options
     params = make_params(options)
     folder = options.output or Path()
     plan_path = check_target(screen, folder / "demo.gpkg", is_plan)
+    roster_path = check_target(screen, folder / DEMO_ROSTER, is_roster)
     map_path = check_target(screen, folder / "demo.html", is_page)
     if inputs_only:
         check_free(screen, folder)
-    with screen.working({"town": 0.1, **STAGES, "check": 0.15, "map": 0.05}) as progress:
+    with screen.working({"town": 0.1, **STAGES, "assign": 0.05, "check": 0.1, "map": 0.05}
+                        ) as progress:
         progress("town", 0.0)
         town = build_town(communities, params.seed)
         if inputs_only:
@@ -110,21 +113,25 @@ def demo(screen: Screen,
         plan = plan_city(town.study, params, screen.findings, lang=options.language,
                          command="gridplan demo", progress=progress)
         refuse_exceptions(screen, plan)
+        progress("assign", 0.0)
+        plan, assigned = assign_demo(screen, town, plan, params)
         if not options.dry_run:
             make_folder(folder)
             note_written(screen, write_plan(plan, plan_path, no_copy=options.no_copy,
                                             lang=options.language, force=options.force))
             progress("check", 0.0)
-            report = run_check(screen.written[0])
+            screen.written.append(write_roster(town, roster_path))
+            report = run_check(screen.written[0], [roster_path])
             merger = merge_demo(screen, plan, screen.written[0], params)
             progress("map", 0.0)
             screen.written.append(draw_map(plan, map_path, lang=options.language))
     tell_plan(screen, plan)
+    tell_summary(screen, assigned, plan)
     if options.dry_run:
         tell_written(screen)
         return
     if merger is not None:
-        tell_summary(screen, merger)
+        tell_merger(screen, merger)
     tell_check(screen, report)
     tell_written(screen)
     if not report.ok:

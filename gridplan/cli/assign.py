@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from gridplan.layers import Roster
     from gridplan.params import Params
     from gridplan.plan import Plan
+    from gridplan.town import Town
 
+DEMO_ROSTER = "demo_roster.xlsx"
 _SHOWN = 8
 
 
@@ -27,6 +29,9 @@ def assign(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
                "writes one to fill in.")] = None,
            absent: Annotated[list[str] | None, typer.Option(
                "--absent", metavar="ID", help="Assign without this person; repeatable.")] = None,
+           before: Annotated[Path | None, typer.Option(
+               "--before", metavar="OLD.gpkg", help="Keep people where another plan has them, an "
+               "earlier one whose grids were since cut or merged anew.")] = None,
            afresh: Annotated[bool, typer.Option(
                "--afresh", help="Go by the current grids of the roster, not by what the plan "
                "assigned before.")] = False) -> None:
@@ -38,15 +43,20 @@ def assign(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
     options, findings = screen.options, screen.findings
     if roster is None:
         raise UsageError(Finding("cli.missing", field="--roster"))
-    target = cli.check_plan_target(screen, options.output or plan, [roster])
+    if before and afresh:
+        raise UsageError(Finding("assign.before_or_afresh", field="--afresh"))
+    target = cli.check_plan_target(screen, options.output or plan, [roster, before])
     with screen.working({"read": 0.3, "assign": 0.5, "plan": 0.2}) as progress:
         progress("read", 0.0)
         held = read_plan(plan)
         findings.items += held.findings.items
+        earlier = read_plan(before) if before else None
+        if earlier is not None:
+            earlier.require("staff", "assignments")
         people = read_people(screen, roster)
         progress("assign", 0.0)
         done, assigned = assign_plan(held, people, recall_params(screen, held), findings,
-                                     absent=absent or (), afresh=afresh)
+                                     absent=absent or (), before=earlier, afresh=afresh)
         refuse_vacancies(screen, assigned)
         progress("plan", 0.0)
         if not options.dry_run:
@@ -54,6 +64,20 @@ def assign(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
     tell_assigned(screen, assigned, done)
     cli.tell_written(screen)
     screen.tell(screen.say("exceptions", count=screen.result["exceptions"]))
+
+
+def assign_demo(screen: Screen, town: Town, plan: Plan, params: Params) -> tuple[Plan, Assigned]:
+    """Assign the people of the town."""
+    import tempfile
+
+    from gridplan.pipeline import assign_plan
+    from gridplan.roster import read_roster
+    from gridplan.town import write_roster
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_roster(town, Path(folder) / DEMO_ROSTER)
+        roster = read_roster(path, screen.findings)
+    return assign_plan(plan, roster, params, screen.findings, command="gridplan demo")
 
 
 def read_people(screen: Screen, path: Path) -> Roster:
@@ -126,6 +150,7 @@ def tell_assigned(screen: Screen, assigned: Assigned, plan: Plan) -> None:
     screen.tell_tally()
     screen.tell()
     short = assigned.shortage[(assigned.shortage["missing"] > 0).to_numpy(dtype=bool)]
+    short = short.sort_values("missing", ascending=False, kind="stable")
     _tell_table(screen, "missing", ("community_id", "role", "needed", "filled", "missing",
                                     "lenders"),
                 [(row.community_id, name_role(screen, str(row.role)), int(row.needed),
@@ -137,7 +162,7 @@ def tell_assigned(screen: Screen, assigned: Assigned, plan: Plan) -> None:
 
 
 def tell_summary(screen: Screen, assigned: Assigned, plan: Plan) -> None:
-    """Say in four lines what came of it."""
+    """Say in a few lines what came of it."""
     told = describe_assigned(assigned, plan)
     figure = told["figures"]
     screen.tell(_say(screen, "posts", needed=f"{told['posts']:,}", filled=f"{told['filled']:,}",
@@ -151,9 +176,14 @@ def tell_summary(screen: Screen, assigned: Assigned, plan: Plan) -> None:
     screen.tell(_say(screen, "cover", **{
         name: _percent(figure.get(f"{name}_with_{what}")) for name, what in (
             ("communities", "grids"), ("grids", "responsible"), ("households", "responsible"))}))
-    if told["vacancies"]:
-        screen.tell(_say(screen, "vacancies", names=first_ids(
-            [v["place"] for v in told["vacancies"]], _SHOWN)))
+    if assigned.vacant:
+        by_role = assigned.shortage.groupby("role")["missing"].sum()
+        screen.tell(_say(screen, "by_role", roles=" · ".join(
+            f"{name_role(screen, str(role))} {count:,}" for role, count in by_role.items()
+            if count)))
+    grids = [str(v["place"]) for v in told["vacancies"] if v["role"] == "responsible"]
+    if grids:
+        screen.tell(_say(screen, "vacancies", names=first_ids(grids, _SHOWN)))
 
 
 def describe_assigned(assigned: Assigned, plan: Plan) -> dict[str, Any]:
@@ -197,7 +227,7 @@ def _proof(screen: Screen, told: dict[str, Any], aim: str) -> str:
     if found is None:
         return _say(screen, "not_an_aim")
     if found["gap"] == 0:
-        return _say(screen, "proven")
+        return _say(screen, "proven" if found["rounds"] == 1 else "proven_rounds")
     if found["bound"] is None:
         return _say(screen, "unknown")
     return _say(screen, "open", bound=_number(found["bound"]))

@@ -124,8 +124,8 @@ def build_town(communities: int = 12, seed: int = 1, *, buildings: int | None = 
                "household_date": "2026-06-30"})
     study = replace(study, facilities=make_facilities(study, names, seed))
     difficult = {name: str(owners.index[k]) for name, k in layout.difficult.items()}
-    return Town(study, make_staff(study, truth, seed), make_teams(study), make_key_places(study, seed),
-                make_ledger(study, truth, seed), truth, difficult)
+    return Town(study, make_staff(study, truth, seed), make_teams(study),
+                make_key_places(study, seed), make_ledger(study, truth, seed), truth, difficult)
 
 
 def _communities_for(buildings: int) -> int:

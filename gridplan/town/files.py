@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,31 @@ def write_town(town: Town, folder: str | Path) -> list[Path]:
     return written
 
 
+def write_roster(town: Town, path: str | Path) -> Path:
+    """Write the roster of the town alone; the same town gives the same bytes.
+
+    Raises
+    ------
+    MachineError
+        The file cannot be written.
+    """
+    return _write_sheet(_roster(town), Path(path))
+
+
+def is_roster(path: str | Path) -> bool:
+    """Tell whether a workbook is a roster of a town: every phone in it is one of nobody."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        rows = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
+    except (CalamineError, OSError, ValueError):
+        return False
+    if not rows or "电话" not in rows[0]:
+        return False
+    at = rows[0].index("电话")
+    return all(str(row[at]).startswith("000-") for row in rows[1:])
+
+
 def _layers(town: Town) -> dict[str, gpd.GeoDataFrame]:
     study = town.study
     barriers = study.layer("barriers")
@@ -123,6 +149,8 @@ def _sheet_writer(frame: pd.DataFrame) -> Callable[[Path], None]:
         with xlsxwriter.Workbook(str(target), {
                 "strings_to_formulas": False, "strings_to_urls": False,
                 "strings_to_numbers": False, "in_memory": True}) as book:
+            # A fixed date, so that the same table gives the same bytes.
+            book.set_properties({"created": dt.datetime(2020, 1, 1)})
             sheet = book.add_worksheet()
             sheet.write_row(0, 0, list(frame.columns))
             for number, column in enumerate(frame.columns):

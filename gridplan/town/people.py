@@ -151,7 +151,8 @@ def _state_places(frame: pd.DataFrame, study: Study, truth: pd.Series) -> None:
 
     A community of H households has at least H / 500 grids, so their codes are known beforehand.
     """
-    assert study.totals is not None and study.communities is not None
+    assert study.totals is not None
+    assert study.communities is not None
     homes = study.buildings[(truth > 0).to_numpy(dtype=bool)].sort_values(
         ["community_id", "estate_id", "building_id"], kind="stable")
     ids = {str(key): list(group.index) for key, group in homes.groupby("community_id")}
