@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rosters import fill_in, make_plan, make_roster
@@ -127,6 +129,16 @@ def test_across_reaches_neighbours_by_a_metre_of_border_only():
     assert set(rows_of(done)) == {"c1-001", "c2-001"}
 
 
+def test_a_corner_or_half_a_metre_makes_no_neighbours():
+    plan = make_plan({"c1": ("urban", [300]), "c2": ("urban", [300]), "c3": ("urban", [300])})
+    shapes = [shapely.box(0, 0, 10, 10), shapely.box(10, 9.5, 20, 20), shapely.box(20, 20, 30, 30)]
+    towns = plan.layer("communities").set_geometry(gpd.GeoSeries(shapes, crs=plan.crs))
+    assert find_neighbours(towns).empty
+    shapes[1] = shapely.box(10, 9, 20, 20)
+    towns = towns.set_geometry(gpd.GeoSeries(shapes, crs=plan.crs))
+    assert find_neighbours(towns).to_numpy().tolist() == [["c1", "c2"], ["c2", "c1"]]
+
+
 def test_the_backup_is_never_the_responsible_and_backs_two_grids_at_most():
     plan = make_plan({"c1": ("urban", [300] * 6)})
     done = assign(plan, make_roster(crew("c1", 6, capacity=300)), backups=1)
@@ -240,7 +252,9 @@ def test_a_newcomer_to_the_roster_holds_what_it_says():
     first = assign(plan, make_roster([{"id": "A", "town": "c1", "grids": ["c1-001"]}]))
     both = make_roster([{"id": "A", "town": "c1", "grids": ["c1-002"]},
                         {"id": "N", "town": "c1", "grids": ["c1-002"]}])
-    assert rows_of(assign(after(plan, first), both)) == {"c1-001": ["A"], "c1-002": ["N"]}
+    done = assign(after(plan, first), both)
+    assert rows_of(done) == {"c1-001": ["A"], "c1-002": ["N"]}
+    assert done.assignments["kept"].all()
 
 
 def test_who_has_another_role_now_does_not_keep_her_post():
@@ -296,8 +310,6 @@ def test_an_absent_person_must_be_in_the_roster():
 # ---- ways ----------------------------------------------------------------------------------
 
 def test_ways_begin_at_known_buildings_else_at_the_premises_else_on_the_land():
-    import geopandas as gpd
-
     plan = make_plan({"c1": ("urban", [300, 300]), "c2": ("urban", [300])})
     facilities = gpd.GeoDataFrame(
         {"facility_id": ["F2", "F1", "F0"], "status": [None, "existing", "proposed"],

@@ -206,6 +206,15 @@ def test_an_edit_of_the_grids_stays_known(files):
     assert "mine" in set(read_plan(files / "plan.gpkg").layer("grids")["name"])
 
 
+def test_people_assigned_to_land_that_changed_are_told(files):
+    assert "plan.stale" not in gridplan("map", files / "people.gpkg").stderr
+    plan = read_plan(files / "people.gpkg")
+    units = plan.layer("units")
+    moved = units.assign(grid_id=units["grid_id"].iloc[0])
+    write_plan(plan.with_layers(units=moved), files / "people.gpkg")
+    assert "plan.stale" in gridplan("map", files / "people.gpkg").stderr
+
+
 def test_a_merger_leaves_people_out_and_before_brings_them_back(files):
     merged = files / "merged.gpkg"
     result = gridplan("merge", files / "people.gpkg", "--communities", 10, "-o", merged)

@@ -344,6 +344,12 @@ def test_what_is_missing_or_unknown_is_told_in_one_go(tmp_path: Path) -> None:
     assert all(role in fault.mend("en") for role in ROLES)
 
 
+def test_the_row_that_names_most_columns_is_the_header(tmp_path: Path) -> None:
+    roster, _ = read(write_csv(tmp_path, "社区,岗位,,,\n社区编码,岗位,工号,姓名,电话\n"
+                                         "C1,网格员,S1,网格员甲一,000-0001\n"))
+    assert roster.staff["community_id"].to_dict() == {"S1": "C1"}
+
+
 def test_a_repeated_header_is_left_out(tmp_path: Path) -> None:
     roster, findings = read(write_csv(tmp_path, "工号,岗位,社区\nS1,网格员,C1\n工号,岗位,社区\n"
                                                 "S2,网格员,C1\n"))
@@ -354,7 +360,8 @@ def test_a_repeated_header_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("cells", "field"), [
     ({"工号": "13800000000"}, "工号"), ({"工号": "11010519491231002X"}, "工号"),
     ({"工号": "网格员甲一", "姓名": "网格员甲一"}, "工号"),
-    ({"语言": "普通话;13800000000"}, "语言"), ({"语言": "花园3幢", "住址": "花园3幢"}, "语言")])
+    ({"语言": "普通话;13800000000"}, "语言"), ({"语言": "花园 3幢", "住址": "花园 3幢"}, "语言"),
+    ({"语言": "普通话;网格员甲一", "姓名": "网格员甲一"}, "语言")])
 def test_nothing_private_gets_into_the_columns_of_the_plan(
         tmp_path: Path, cells: dict[str, object], field: str) -> None:
     (fault,) = gather(write_book(tmp_path / "r.xlsx", [person("S9"), person(**cells)]))

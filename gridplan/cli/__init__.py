@@ -362,6 +362,7 @@ def map(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpkg"
     """Draw a plan as one HTML file that needs no network; the last line is its path."""
     from gridplan.maps import draw_map, render_map
     from gridplan.plan import read_plan
+    from gridplan.plan.people import tell_stale_people
 
     options = screen.options
     check_roster(audience, roster)
@@ -371,6 +372,7 @@ def map(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpkg"
         progress("read", 0.0)
         held = read_plan(plan)
         screen.findings.items += held.findings.items
+        tell_stale_people(held, screen.findings)
         people = take_roster(screen, held, roster)
         progress("map", 0.0)
         if options.dry_run:

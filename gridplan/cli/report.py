@@ -31,6 +31,7 @@ def report(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
     """Write a plan's responsibilities, vacancies and figures as a workbook into a folder."""
     from gridplan import cli
     from gridplan.plan import read_plan
+    from gridplan.plan.people import tell_stale_people
     from gridplan.report import render_report
 
     options = screen.options
@@ -41,6 +42,7 @@ def report(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
         progress("read", 0.0)
         held = read_plan(plan)
         screen.findings.items += held.findings.items
+        tell_stale_people(held, screen.findings)
         people = take_roster(screen, held, roster)
         progress("report", 0.0)
         files = render_report(held.layers, audience=audience, roster=people, sheets=sheets,

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from gridplan.errors import Findings
 from gridplan.layers import conform
 from gridplan.plan.digest import digest_layer
 from gridplan.plan.model import Plan
@@ -50,6 +51,14 @@ def forget_people(plan: Plan) -> Plan:
     layers |= {name: conform(name, frame.reset_index(drop=True)) for name, frame in kept.items()
                if name in plan.layers}
     return put_workload(dataclasses.replace(plan, layers=layers), None)
+
+
+def tell_stale_people(plan: Plan, findings: Findings) -> None:
+    """Warn if units changed since people were assigned: they may answer for other land now."""
+    noted = plan.run.get("upstream:assignments:units", "")
+    if noted and noted != digest_layer(plan.layer("units"), "units"):
+        findings.add("plan.stale", "warning", file=plan.origin.name if plan.origin else "",
+                     layer="assignments", source="units", command="gridplan assign")
 
 
 def _is_ours(key: str) -> bool:

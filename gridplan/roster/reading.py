@@ -76,7 +76,7 @@ def read_roster(path: str | Path, findings: Findings, *, columns: Mapping[str, s
     table = to_table(page, header, path.name, findings)
     _check_columns(table, found, path.name, findings)
     cells = _gather(table, found, path.name, findings)
-    _check_workbook(page, header, found, cells)
+    _check_workbook(page, found, cells)
     findings.tally.append(TallyRow("roster", "roster", len(table), len(cells.text),
                                    rejected=len(table) - len(cells.text)))
     source = Source(path.name, "roster", hashlib.sha256(path.read_bytes()).hexdigest(), len(table))
@@ -132,13 +132,13 @@ def _gather(table: pd.DataFrame, found: Mapping[str, int], file: str,
     return Cells(text[~sums & ~again].copy(), heads, file, findings)
 
 
-def _check_workbook(page: Sheet, header: int, found: Mapping[str, int], cells: Cells) -> None:
+def _check_workbook(page: Sheet, found: Mapping[str, int], cells: Cells) -> None:
     """Tell of cells that the workbook has spoilt: ids as dates, cut numbers, unsaved results."""
     names = {at: name for name, at in found.items()}
     kept = set(cells.text.index)
     dates: dict[str, list[int]] = {}
     for r, c in sorted(page.dates):
-        if r > header and names.get(c) in _IDS and page.lines[r] in kept:
+        if names.get(c) in _IDS and page.lines[r] in kept:
             dates.setdefault(cells.heads[names[c]], []).append(page.lines[r])
     for head, lines in dates.items():
         cells.findings.add("roster.id_is_date", file=cells.file, field=head, row=first_ids(lines),

@@ -137,6 +137,8 @@ def decode(body: bytes) -> tuple[str, str]:
 
     >>> decode("阳光".encode("gbk")), decode("1,2".encode("utf-16-le"))
     (('阳光', 'GB18030'), ('1,2', 'UTF-16-LE'))
+    >>> decode("阳光".encode("utf-16")), decode("阳光".encode("utf-8-sig"))
+    (('阳光', 'UTF-16'), ('阳光', 'UTF-8-SIG'))
     """
     if body.startswith(_UTF16):
         trial = ["utf-16"]
