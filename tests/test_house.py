@@ -25,7 +25,7 @@ STAGES = {"read", "osm", "ledger", "households", "blocks", "partition", "assign"
 EVERYONE_MAY = {*BASE, *GROUND, "network", "plan"}
 CHECK_LIBRARIES = {"shapely", "geopandas", "pyogrio", "sqlite3", "numpy", "pandas", "networkx"}
 HEAVY = ("geopandas", "pandas", "shapely", "numpy", "scipy", "numba", "ortools", "folium",
-         "osmium", "osmnx", "fiona", "pyogrio", "networkx", "pyarrow")
+         "osmium", "osmnx", "fiona", "pyogrio", "networkx", "pyarrow", "fpdf", "fontTools")
 
 
 def room_of(module: Path) -> str:

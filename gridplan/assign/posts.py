@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from gridplan.params import AssignParams
 from gridplan.plan import Plan
+from gridplan.plan.staffing import need_people
 
 # Whose staff may hold a post of a grid; a post of a community takes people of its own role.
 MAY_HOLD = {"responsible": ("responsible",), "backup": ("responsible", "assistant", "backup")}
-_NOBODY = "special-empty"  # the reason of land without households
 
 
 def may_hold(role: str) -> tuple[str, ...]:
@@ -21,26 +20,6 @@ def may_hold(role: str) -> tuple[str, ...]:
     (('responsible', 'assistant', 'backup'), ('guard',))
     """
     return MAY_HOLD.get(role, (role,))
-
-
-def need_people(grids: pd.DataFrame) -> NDArray[np.bool_]:
-    """Tell which grids need people.
-
-    A grid needs people if it has households, or if its kind is ``special`` and the code of its
-    reason (the text before the colon) is not ``special-empty``: a campus or a market is looked
-    after also where nobody lives, fields are not.
-
-    Examples
-    --------
-    >>> need_people(pd.DataFrame({
-    ...     "households": [400, 0, 0, 0], "kind": ["basic", "basic", "special", "special"],
-    ...     "reason": ["", "empty: ", "special-place: market", "special-empty: 5 ha"]})).tolist()
-    [True, False, True, False]
-    """
-    held = grids["households"].fillna(0).to_numpy(dtype=np.int64) > 0
-    special = (grids["kind"] == "special").fillna(False).to_numpy(dtype=bool)
-    code = grids["reason"].fillna("").astype(str).str.partition(":")[0].str.strip()
-    return held | (special & (code != _NOBODY).to_numpy(dtype=bool))
 
 
 def list_posts(plan: Plan, workload: pd.Series, params: AssignParams) -> pd.DataFrame:

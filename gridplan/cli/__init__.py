@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,6 +34,7 @@ from gridplan.cli.options import (
     split_pairs,
     with_options,
 )
+from gridplan.cli.report import Audience, RosterFile, check_roster, report, take_roster
 from gridplan.cli.summary import refuse_exceptions, tell_check, tell_file, tell_plan
 from gridplan.errors import Finding, InputError, RuleError, UsageError, first_ids
 
@@ -354,27 +355,32 @@ verb(*WRITING)(diff)
 verb(*WRITING, "config", "seed", "strict", "column", "layer", "drop_columns")(assign)
 
 
-@verb("output", "force", "dry_run")
+verb("output", "force", "dry_run", "column", "layer")(report)
+
+
+@verb("output", "force", "dry_run", "column", "layer")
 def map(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpkg")],  # noqa: A001
-        audience: Annotated[Literal["share", "internal"], typer.Option(
-            help="share shows counts under 10 as < 10.")] = "share") -> None:
+        audience: Audience = "share", roster: RosterFile = None) -> None:
     """Draw a plan as one HTML file that needs no network; the last line is its path."""
     from gridplan.maps import draw_map, render_map
     from gridplan.plan import read_plan
     from gridplan.plan.people import tell_stale_people
 
     options = screen.options
-    target = check_target(screen, options.output or plan.with_suffix(".html"), is_page, [plan])
+    check_roster(audience, roster)
+    target = check_target(screen, options.output or plan.with_suffix(".html"), is_page,
+                          [plan, roster])
     with screen.working({"read": 0.5, "map": 0.5}) as progress:
         progress("read", 0.0)
         held = read_plan(plan)
         screen.findings.items += held.findings.items
         tell_stale_people(held, screen.findings)
+        people = take_roster(screen, held, roster)
         progress("map", 0.0)
         if options.dry_run:
-            render_map(held.layers, audience=audience, lang=options.language)
+            render_map(held.layers, audience=audience, roster=people, lang=options.language)
         else:
-            screen.written.append(draw_map(held, target, audience=audience,
+            screen.written.append(draw_map(held, target, audience=audience, roster=people,
                                            lang=options.language))
     screen.tell_findings()
     tell_written(screen)
