@@ -34,7 +34,7 @@ from gridplan.cli.options import (
     split_pairs,
     with_options,
 )
-from gridplan.cli.report import Audience, RosterFile, check_roster, report, take_roster
+from gridplan.cli.report import Audience, RosterFile, check_roster, report, report_demo, take_roster
 from gridplan.cli.summary import refuse_exceptions, tell_check, tell_file, tell_plan
 from gridplan.errors import Finding, InputError, RuleError, UsageError, first_ids
 
@@ -124,6 +124,7 @@ def demo(screen: Screen,
             screen.written.append(write_roster(town, roster_path))
             report = run_check(screen.written[0], [roster_path])
             merger = merge_demo(screen, plan, screen.written[0], params)
+            report_demo(screen, plan, folder / "demo_report")
             progress("map", 0.0)
             screen.written.append(draw_map(plan, map_path, lang=options.language))
     tell_plan(screen, plan)

@@ -11,7 +11,7 @@ from gridplan.cli.console import Screen
 from gridplan.errors import Finding, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gridplan.layers import Roster
     from gridplan.plan import Plan
@@ -48,15 +48,30 @@ def report(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
         files = render_report(held.layers, audience=audience, roster=people, sheets=sheets,
                               lang=options.language)
         if options.output is not None:
-            _check_files(screen, options.output, files, [plan, roster])
-        if options.output is not None and not options.dry_run:
-            from gridplan.outputs import write_files
-
-            for written in write_files(options.output, files):
-                cli.note_written(screen, written)
+            write_report(screen, options.output, files, [plan, roster])
     screen.tell_findings()
     screen.result["files"] = sorted(files)
     cli.tell_written(screen)
+
+
+def write_report(screen: Screen, folder: Path, files: Mapping[str, bytes],
+                 inputs: Iterable[Path | None] = ()) -> None:
+    """Write the files of a report, all or none; of a dry run say what would stop it."""
+    from gridplan import cli
+    from gridplan.outputs import write_files
+
+    _check_files(screen, folder, files, inputs)
+    if not screen.options.dry_run:
+        for written in write_files(folder, files):
+            cli.note_written(screen, written)
+
+
+def report_demo(screen: Screen, plan: Plan, folder: Path) -> None:
+    """Write the workbook of the demo's plan, as it is shared, into a folder beside the plan."""
+    from gridplan.report import render_report
+
+    write_report(screen, folder, render_report(plan.layers, audience="share",
+                                               lang=screen.options.language))
 
 
 def check_roster(audience: str, roster: Path | None) -> None:

@@ -156,8 +156,9 @@ def read_origin(layers: Layers, lang: str, title_text: str = "title") -> Origin:
     if not title:
         title = (translate("maps.title_one", lang, name=names[0]) if len(names) == 1 and names[0]
                  and title_text == "title" else translate(f"maps.{title_text}", lang))
-    files = sorted({key.split(":")[2] for key in run
-                    if key.startswith("input:") and key.count(":") >= 2})
+    # A roster is no source of what is drawn.
+    files = sorted({key.split(":")[2] for key in run if key.startswith("input:")
+                    and key.count(":") >= 2 and not key.endswith(":roster")})
     facts = [(translate(f"maps.fact_{name}", lang), _worded(name, run.get(name, ""), lang))
              for name in ("data_date", "household_basis", "household_date")]
     facts.append((translate("maps.fact_sources", lang), ", ".join(files)))
