@@ -135,12 +135,15 @@ def household_steps(layers: Layers) -> list[int]:
     kinds = set(text_of(layers["communities"], "kind"))
     ends = [int(end) for key, value in run.items() for end in value.split("/")
             if key.startswith("range:") and key.split(":")[1] in kinds and end.strip().isdigit()]
-    if not ends:
+    ranged = bool(ends)
+    if not ranged:
         grids = layers["grids"]
         ok = np.array(statuses(grids)) == "ok"
         ends = count_of(grids, "households")[ok].tolist() or [300, 500]
     low, high = min(ends), max(ends)
     step = next((s for s in _STEPS if s * 5 > high - low), high - low)
+    if not ranged and step:
+        low, high = low // step * step, -(-high // step) * step
     inner = [edge for edge in range(low + step, high, step) if high - edge >= step / 2]
     return [low, *inner, max(high, low + 1)]
 
