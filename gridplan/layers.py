@@ -60,6 +60,11 @@ COMMUNITY_KINDS = ("urban", "old", "rural")
 SOURCES = ("given", "ledger", "population", "floors", "height", "default")
 BARRIERS = ("rail", "river", "water", "wall")
 STRUCTURES = ("grade", "bridge", "tunnel")
+# What a person is employed as; the first two are posts of a grid as well.
+ROLES = ("responsible", "backup", "coordinator", "community_officer", "mediator", "guard",
+         "social_worker", "liaison", "newcomer_assistant", "assistant")
+POSTS = tuple(role for role in ROLES if role != "assistant")
+CAPACITY_UNITS = ("households", "grids")
 
 _TYPES: dict[str, Kind] = {"i": "int", "f": "float", "b": "bool", "t": "text"}
 
@@ -110,6 +115,10 @@ LAYERS: dict[str, Layer] = {layer.name: layer for layer in (
     _layer("facilities", "Point",
            "facility_id name categories level capacity:f area_m2:f meets_norm:b load:f status "
            "source", status=("existing", "proposed")),
+    _layer("staff", "", "staff_id role community_id capacity:i capacity_unit part_time:f languages",
+           role=ROLES, capacity_unit=CAPACITY_UNITS),
+    _layer("assignments", "",
+           "assignment_id grid_id community_id staff_id role travel_m:f kept:b", role=POSTS),
     _layer("figures", "", "name scope scope_id value:f unit target:f numerator:f denominator:f", 3),
     _layer("tally", "", "stage layer rows_in:i used:i repaired:i rejected:i outside:i "
            "households_in:i households_out:i note", 2),
@@ -194,6 +203,28 @@ class Study:
         """Return a layer, an empty one where the study has none."""
         frame = getattr(self, name)
         return empty_input(name, self.crs) if frame is None else frame
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The people who serve, as their office's file lists them; ``row`` is the row of that file.
+
+    ``staff`` is indexed by staff_id and holds the other columns of the layer ``staff``.
+    ``people`` has the same index: person, phone, home. It never leaves this object except into
+    an internal sheet or map. The other frames hold one line per pair: ``current`` the grids held
+    now, ``wishes`` those wished for, ``bars`` those she must not have (staff_id, grid_id, row);
+    ``known`` the buildings she knows (staff_id, building_id, row); ``allowed`` the communities
+    beyond her own where she may serve (staff_id, community_id, row).
+    """
+
+    staff: pd.DataFrame
+    people: pd.DataFrame
+    current: pd.DataFrame
+    known: pd.DataFrame
+    wishes: pd.DataFrame
+    bars: pd.DataFrame
+    allowed: pd.DataFrame
+    source: Source
 
 
 @dataclass(frozen=True)

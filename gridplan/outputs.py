@@ -98,14 +98,7 @@ def check_target(path: str | Path) -> Path:
 
 def write_bytes(path: str | Path, data: bytes, *, no_copy: bool = False) -> Written:
     """Replace a file by ``data``; see :func:`replace_file`."""
-    def verify(written: Path) -> None:
-        if written.stat().st_size != len(data) or written.read_bytes() != data:
-            raise _refuse("damaged", written, reason="")
-
-    def write(temp: Path) -> None:
-        temp.write_bytes(data)
-
-    return replace_file(path, write, verify=verify, no_copy=no_copy)
+    return replace_file(path, _writer(data), verify=_same_bytes(data), no_copy=no_copy)
 
 
 def write_text(path: str | Path, text: str, *, no_copy: bool = False) -> Written:
@@ -152,6 +145,67 @@ def replace_file(path: str | Path, write: Callable[[Path], None], *, verify: Ver
             return _move(temp, target, verify, no_copy, since, settled)
         finally:
             _remove(temp)
+
+
+def write_files(folder: str | Path, files: Mapping[str, bytes]) -> list[Written]:
+    """Replace several files of one folder; none is touched before all are on the disk.
+
+    Parameters
+    ----------
+    folder
+        Made if it is absent.
+    files
+        Plain file name → content.
+
+    Raises
+    ------
+    MachineError
+        As :func:`replace_file` does; then every old file is intact and a new folder is gone.
+    """
+    folder = Path(folder)
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _machine_error(error, folder) from error
+    try:
+        return _write_files(folder, files)
+    except BaseException:
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes]) -> list[Written]:
+    staged: list[tuple[Path, Path, Verify]] = []
+    with contextlib.ExitStack() as stack:
+        for name, data in files.items():
+            target = check_target(folder / name)
+            stack.enter_context(lock_output(target))
+            _remove_left_over(target)
+            temp = _temporary(target)
+            stack.callback(_remove, temp)
+            verify = _same_bytes(data)
+            _fill(temp, _writer(data), verify, target)
+            staged.append((temp, target, verify))
+        return [_move(temp, target, verify, False, "", "quiet")
+                for temp, target, verify in staged]
+
+
+def _writer(data: bytes) -> Callable[[Path], None]:
+    def write(temp: Path) -> None:
+        temp.write_bytes(data)
+
+    return write
+
+
+def _same_bytes(data: bytes) -> Verify:
+    def verify(written: Path) -> None:
+        if written.stat().st_size != len(data) or written.read_bytes() != data:
+            raise _refuse("damaged", written, reason="")
+
+    return verify
 
 
 def verify_gpkg(path: Path, counts: Mapping[str, int] | None = None) -> None:

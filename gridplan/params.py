@@ -8,6 +8,7 @@ comment of a field in the template that ``gridplan init`` writes is the text
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import tomllib
 from collections.abc import Mapping
@@ -20,6 +21,13 @@ from gridplan.i18n import translate
 
 Effort = Literal["fast", "normal", "best"]
 EFFORTS = ("fast", "normal", "best")
+AIMS = ("continuity", "balance", "wishes", "travel")
+POSTS_OF_COMMUNITIES = ("coordinator", "community_officer", "mediator", "guard", "social_worker",
+                        "liaison", "newcomer_assistant")
+PROFILES: dict[str, dict[str, int]] = {
+    "none": {},
+    "nantong": {"coordinator": 1, "community_officer": 1, "mediator": 2, "guard": 2,
+                "social_worker": 1, "liaison": 1}}
 
 
 @dataclass(frozen=True)
@@ -151,6 +159,89 @@ class PartitionParams:
 
 
 @dataclass(frozen=True)
+class Workload:
+    """What a grid asks of its people: a weight for each thing that is counted in it."""
+
+    household: float = 1.0
+    newcomer: float = 0.0
+    rented: float = 0.0
+    unmanaged_estate: float = 0.0
+    hectare: float = 0.0
+    without_lift: float = 0.0
+    key_place: float = 0.0
+    patrol_km: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self, **{f.name: getattr(self, f.name) >= 0 for f in dataclasses.fields(self)})
+
+
+@dataclass(frozen=True)
+class AssignParams:
+    """Which posts there are, what people can carry, and in which order the aims come.
+
+    ``urban``, ``old`` and ``rural`` hold what of ``responsibles``, ``backups`` and
+    ``most_households`` is different in communities of that kind.
+    """
+
+    responsibles: int = 1
+    backups: int = 0
+    backup_grids: int = 2
+    most_households: int = 500
+    across: bool = False
+    profile: str = "none"
+    staff_per_grid: float = 1.2
+    newcomers_per_assistant: int = 1000
+    walk_factor: float = 1.3
+    order: tuple[str, ...] = AIMS
+    urban: Mapping[str, int] = field(default_factory=dict)
+    old: Mapping[str, int] = field(default_factory=dict)
+    rural: Mapping[str, int] = field(default_factory=dict)
+    community_roles: Mapping[str, int] = field(default_factory=dict)
+    workload: Workload = field(default_factory=Workload)
+
+    def __post_init__(self) -> None:
+        least = {"responsibles": 1, "backups": 0, "most_households": 1}
+        own = {kind: all(name in least and _counts(count, least[name])
+                         for name, count in getattr(self, kind).items())
+               for kind in ("urban", "old", "rural")}
+        _check(self, **{name: _counts(getattr(self, name), low) for name, low in least.items()},
+               backup_grids=_counts(self.backup_grids, 1), profile=self.profile in PROFILES,
+               staff_per_grid=self.staff_per_grid > 0,
+               newcomers_per_assistant=_counts(self.newcomers_per_assistant, 1),
+               walk_factor=self.walk_factor >= 1,
+               order=len(set(self.order)) == len(self.order) and set(self.order) <= set(AIMS),
+               community_roles=all(r in POSTS_OF_COMMUNITIES and _counts(count, 0)
+                                   for r, count in self.community_roles.items()), **own)
+
+    def of_kind(self, name: str, kind: str) -> int:
+        """Return ``responsibles``, ``backups`` or ``most_households`` in communities of a kind.
+
+        >>> AssignParams(rural={"backups": 1}).of_kind("backups", "rural")
+        1
+        """
+        own = {"urban": self.urban, "old": self.old, "rural": self.rural}.get(kind, {})
+        return int(own.get(name, getattr(self, name)))
+
+    def most_posts(self) -> int:
+        """Return how many people a grid has at most, responsibles and backups.
+
+        >>> AssignParams(backups=1, old={"responsibles": 2}).most_posts()
+        3
+        """
+        return max(self.of_kind("responsibles", kind) + self.of_kind("backups", kind)
+                   for kind in ("urban", "old", "rural"))
+
+    def posts_of_communities(self) -> dict[str, int]:
+        """Return how many people of each role a community needs: the profile's, then its own.
+
+        >>> AssignParams(profile="nantong", community_roles={"guard": 3}).posts_of_communities()[
+        ...     "guard"]
+        3
+        """
+        return {**PROFILES[self.profile], **self.community_roles}
+
+
+@dataclass(frozen=True)
 class ReadParams:
     """What of an input is mended, and how far."""
 
@@ -173,6 +264,7 @@ class Params:
     households: HouseholdParams = field(default_factory=HouseholdParams)
     blocks: BlockParams = field(default_factory=BlockParams)
     partition: PartitionParams = field(default_factory=PartitionParams)
+    assign: AssignParams = field(default_factory=AssignParams)
 
     def __post_init__(self) -> None:
         _check(self, seed=self.seed >= 0)
@@ -217,6 +309,28 @@ def template(lang: str = "en") -> str:
     return "\n".join(lines).strip() + "\n"
 
 
+def recall_assign(recorded: str, file: str = "") -> AssignParams:
+    """Return the parameters of assigning that the run table of a plan holds, else the defaults.
+
+    Raises
+    ------
+    InputError
+        With every unknown field and bad value.
+
+    >>> recall_assign('{"assign": {"backups": 1}}').backups, recall_assign("").backups
+    (1, 0)
+    """
+    try:
+        told = json.loads(recorded or "{}").get("assign", {})
+    except (AttributeError, ValueError):
+        told = {}
+    findings = Findings()
+    params: AssignParams = _build(AssignParams, told if isinstance(told, dict) else {}, "assign",
+                                  file, findings)
+    findings.stop_on_faults()
+    return params
+
+
 def as_dict(params: Params) -> dict[str, Any]:
     """Return the parameters as plain nested dictionaries, for the run table."""
     return dataclasses.asdict(params)
@@ -236,6 +350,11 @@ def _within(value: object, low: float, high: float = math.inf) -> bool:
     """Tell whether something out of a file is a finite number of this range."""
     return (isinstance(value, int | float) and math.isfinite(value)
             and low <= value <= high)
+
+
+def _counts(value: object, low: int) -> bool:
+    """Tell whether something out of a file is a whole number from ``low`` to a million."""
+    return type(value) is int and low <= value <= 1_000_000
 
 
 def _build(kind: type, raw: Mapping[str, Any], table: str, file: str, findings: Findings) -> Any:

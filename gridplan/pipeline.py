@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import pandas as pd
@@ -16,11 +17,14 @@ from gridplan import __version__
 from gridplan.blocks import build_units, reopen_units
 from gridplan.errors import Finding, Findings, GridplanError, TallyRow
 from gridplan.households import Trust, estimate_households
-from gridplan.layers import COMMUNITY_KINDS, INPUTS, Study, conform, conform_input
+from gridplan.layers import COMMUNITY_KINDS, INPUTS, Roster, Study, conform, conform_input
 from gridplan.merge import Proposal, merge_plan
 from gridplan.params import Params, Range, as_dict
 from gridplan.partition import Partition, partition_units, score_again
 from gridplan.plan import Plan, StageTime, digest_layer, digest_rows, tally_frame
+
+if TYPE_CHECKING:
+    from gridplan.assign import Assigned
 
 Progress = Callable[[str, float], None]
 # Stages in order with their usual share of a run's time, for the progress bar.
@@ -128,6 +132,49 @@ def read_limits(plan: Plan, params: Params) -> tuple[dict[str, Range], tuple[flo
     kinds = towns["kind"].replace("", pd.NA).fillna("urban")
     return {str(c): ranges[str(k)] for c, k in zip(towns["community_id"], kinds, strict=True)
             }, factors
+
+
+def assign_plan(plan: Plan, roster: Roster, params: Params, findings: Findings, *,
+                absent: Iterable[str] = (), before: Plan | None = None, afresh: bool = False,
+                command: str = "gridplan assign") -> tuple[Plan, Assigned]:
+    """Give the grids and communities of a plan their people.
+
+    Parameters
+    ----------
+    plan
+        With communities, grids, units and buildings.
+    roster
+        As it was read; what contradicts the plan is found here.
+    absent
+        Staff_ids that are left out.
+    before
+        Another plan whose assignments are to be kept, in the place of this plan's own.
+    afresh
+        Keep to what the roster says of current grids, not to the plan's own assignments.
+
+    Returns
+    -------
+    tuple
+        The plan with its people, and what came of assigning them.
+
+    Raises
+    ------
+    InputError
+        A layer is missing, or the roster contradicts the plan (all faults at once).
+    UsageError
+        Somebody absent is not in the roster.
+    """
+    from gridplan.assign import assign_staff, follow_roster, record_assignment
+    from gridplan.roster import judge_roster
+
+    plan.require("communities", "grids", "units", "buildings")
+    roster = judge_roster(follow_roster(roster, plan.layer("grids")), plan.layers, findings,
+                          posts=params.assign.most_posts(), across=params.assign.across)
+    gone = list(dict.fromkeys(absent))
+    assigned = assign_staff(plan, roster, params, findings, absent=gone, before=before,
+                            afresh=afresh)
+    return record_assignment(plan, assigned, roster, params, findings, absent=gone,
+                             command=command), assigned
 
 
 def count_households(study: Study, params: Params, findings: Findings,

@@ -299,6 +299,8 @@ def test_init_writes_templates_that_load(tmp_path, lang):
 
     from gridplan.params import Params, load_params
     from gridplan.read.names import find_columns
+    from gridplan.roster.words import ALIASES as ROSTER_NAMES
+    from gridplan.sheets import find_columns as find_named
 
     result = gridplan("init", "-o", tmp_path / "new", "--lang", lang)
     assert result.exit_code == 0, result.output
@@ -312,6 +314,8 @@ def test_init_writes_templates_that_load(tmp_path, lang):
         assert all(row[1] for row in told)
         assert len(heads[table]) == len(columns)
     assert {"community_id", "households"} <= set(find_columns("totals", heads["totals"], {}))
+    found = find_named(heads["roster"], ROSTER_NAMES, {})
+    assert [found[c] for c in TABLES["roster"]] == list(range(len(TABLES["roster"])))
 
 
 def test_init_never_overwrites_unless_forced(tmp_path):

@@ -18,14 +18,14 @@ PACKAGE = ROOT / "gridplan"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"i18n": set(), "errors": {"i18n"}, "params": {"i18n", "errors"}}
-GROUND = {"layers", "outputs", "regions"}
+GROUND = {"layers", "outputs", "regions", "sheets"}
 STAGES = {"read", "osm", "ledger", "households", "blocks", "partition", "assign", "network",
           "plan", "check", "maps", "report", "export", "town", "patrol", "circle", "siting",
-          "merge"}
+          "merge", "roster", "diff"}
 EVERYONE_MAY = {*BASE, *GROUND, "network", "plan"}
 CHECK_LIBRARIES = {"shapely", "geopandas", "pyogrio", "sqlite3", "numpy", "pandas", "networkx"}
 HEAVY = ("geopandas", "pandas", "shapely", "numpy", "scipy", "numba", "ortools", "folium",
-         "osmium", "osmnx", "fiona", "pyogrio", "networkx", "pyarrow")
+         "osmium", "osmnx", "fiona", "pyogrio", "networkx", "pyarrow", "fpdf", "fontTools")
 
 
 def room_of(module: Path) -> str:

@@ -23,9 +23,9 @@ from gridplan.ledger import (
     read_ledger,
     write_ledger_match,
 )
-from gridplan.ledger.privacy import is_identity_number
 from gridplan.ledger.spelling import fold_estate, read_label, read_labels
 from gridplan.params import HouseholdParams
+from gridplan.sheets import is_identity_number
 from gridplan.town import build_town, write_town
 
 HEADER = "小区名称,幢号,户数\n"
@@ -121,7 +121,7 @@ def test_b68_b69_any_usual_encoding(tmp_path: Path, encoding: str) -> None:
     assert ledger["estate"].tolist() == ["云溪花园"]
     assert ledger["households"].tolist() == [36]
     guessed = [f.key for f in findings.of("repaired")]
-    assert guessed == ([] if encoding.startswith("utf-8") else ["ledger.encoding_guessed"])
+    assert guessed == ([] if encoding.startswith("utf-8") else ["sheets.encoding_guessed"])
 
 
 def test_b60_codes_stay_text(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_b61_codes_cut_by_a_workbook_stop(tmp_path: Path) -> None:
         sheet = book.add_worksheet()
         sheet.write_row(0, 0, ["编码", "小区", "幢号", "户数"])
         sheet.write_row(1, 0, [440300001001000123, "云溪花园", 1, 36])
-    assert faults_of(path) == ["ledger.digits_lost"]
+    assert faults_of(path) == ["sheets.digits_lost"]
 
 
 @pytest.mark.parametrize(("value", "key"), [("abc", "ledger.not_a_number"),
@@ -172,7 +172,7 @@ def test_rows_without_a_count_are_told(tmp_path: Path) -> None:
 
 
 def test_b70_extra_cells_stop(tmp_path: Path) -> None:
-    assert faults_of(write_csv(tmp_path, HEADER + "云溪花园,1幢,36,7\n")) == ["ledger.row_width"]
+    assert faults_of(write_csv(tmp_path, HEADER + "云溪花园,1幢,36,7\n")) == ["sheets.row_width"]
 
 
 def test_sums_and_blank_rows_are_left_out(tmp_path: Path) -> None:
@@ -192,7 +192,17 @@ def test_b73_merged_cells_are_filled(tmp_path: Path) -> None:
         sheet.write_column(1, 2, [30, 40])
     findings = Findings()
     assert read_ledger(path, findings)["estate"].tolist() == ["云溪花园"] * 2
-    assert [f.key for f in findings.of("repaired")] == ["ledger.merged"]
+    assert [f.key for f in findings.of("repaired")] == ["sheets.merged"]
+
+
+def test_b73_a_formula_without_value_stops(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.xlsx"
+    with xlsxwriter.Workbook(str(path)) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["小区名称", "幢号", "户数"])
+        sheet.write_row(1, 0, ["云溪花园", "1幢"])
+        sheet.write_formula(1, 2, "=20+16", value="")
+    assert faults_of(path) == ["sheets.formula_blank"]
 
 
 def test_building_numbers_turned_into_dates_stop(tmp_path: Path) -> None:
@@ -224,7 +234,7 @@ def test_two_bases_are_told() -> None:
 
 
 @pytest.mark.parametrize(("content", "key"), [
-    (b"", "ledger.empty"), (b"PK\x03\x04 cut", "ledger.damaged"), (b"\xff\x80\x81,\n", None),
+    (b"", "sheets.empty"), (b"PK\x03\x04 cut", "sheets.damaged"), (b"\xff\x80\x81,\n", None),
     ("甲,乙\n1,2\n".encode(), "ledger.no_column")])
 def test_files_that_are_no_ledger_stop(tmp_path: Path, content: bytes, key: str | None) -> None:
     path = tmp_path / "ledger.xlsx"

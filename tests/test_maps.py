@@ -883,6 +883,18 @@ def test_a_plan_of_merged_communities_is_drawn_with_its_figures(
     assert "第1村" in text
 
 
+def test_a_range_that_most_communities_miss_colours_nothing(
+        areas: dict[str, pd.DataFrame]) -> None:
+    table = areas["communities"]
+    big = {**areas, "communities": table.assign(status="over", households=4 * table["households"])}
+    text = render_map(big, lang="en").decode()
+    assert "Above the range" not in text
+    assert re.search("<span>Unchanged</span><em>5</em>", text)
+    head, _ = unpack(render_map(big))
+    assert head["steps"][0] <= 10_400 <= 22_800 <= head["steps"][-1]
+    assert all(step % 1000 == 0 for step in head["steps"])
+
+
 def test_the_page_holds_which_community_lies_in_which(areas: dict[str, pd.DataFrame]) -> None:
     head, _ = unpack(render_map(areas))
     mergers, table = head["mergers"], areas["mergers"]

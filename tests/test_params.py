@@ -125,7 +125,13 @@ BAD = [("seed", "-1"), ("seed", "1.5"), ("read.snap_m", "-0.1"), ("read.outside_
        ("partition.border_factors", '["a", 3, 2, 1, 0.5]'),
        ("partition.border_factors", "[10, 3, 2, 1, 0]"),
        ("partition.border_factors", "[inf, 3, 2, 1, 0.5]"), ("partition.urban.low", "0"),
-       ("partition.urban.high", "299"), ("partition.community.low", "true")]
+       ("partition.urban.high", "299"), ("partition.community.low", "true"),
+       ("assign.responsibles", "0"), ("assign.backups", "-1"), ("assign.backup_grids", "0"),
+       ("assign.profile", '"hefei"'), ("assign.walk_factor", "0.9"),
+       ("assign.order", '["travel", "travel"]'), ("assign.order", '["fame"]'),
+       ("assign.urban", "{grids = 2}"), ("assign.rural", "{backups = -1}"),
+       ("assign.old", "{most_households = 1.5}"), ("assign.community_roles", "{mayor = 1}"),
+       ("assign.community_roles", "{guard = true}"), ("assign.workload.rented", "-0.1")]
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
@@ -170,6 +176,23 @@ def test_the_range_goes_by_the_kind_of_the_community(kind, wanted):
     assert options.range_of(kind).low == wanted
 
 
+def test_what_a_kind_of_community_leaves_open_holds_from_above(tmp_path):
+    found = load(tmp_path, """
+[assign]
+backups = 1
+profile = "nantong"
+[assign.rural]
+backups = 0
+[assign.community_roles]
+guard = 4
+""").assign
+    assert [found.of_kind("backups", kind) for kind in ("urban", "old", "rural")] == [1, 1, 0]
+    assert found.of_kind("most_households", "rural") == 500
+    assert found.posts_of_communities() == {
+        "coordinator": 1, "community_officer": 1, "mediator": 2, "guard": 4, "social_worker": 1,
+        "liaison": 1}
+
+
 @given(st.integers(1, 400), st.integers(0, 400), st.integers(0, 5000))
 def test_a_total_fits_when_some_number_of_grids_holds_it(low, more, households):
     limits = Range(low, low + more)
@@ -183,7 +206,8 @@ def any_number(value):
     if isinstance(value, int):
         return st.integers(value, value + 60)
     if isinstance(value, float):
-        return st.floats(value * 0.5, value, allow_nan=False)
+        low = value * 0.5
+        return st.floats(1.0 if low < 1 < value else low, value, allow_nan=False)
     return st.just(value)
 
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from gridplan.errors import Findings, UsageError
 from gridplan.households import estimate_households
-from gridplan.layers import INPUTS, conform_input
+from gridplan.layers import INPUTS, LAYERS, ROLES, conform_input
 from gridplan.params import HouseholdParams, Params
 from gridplan.read import clean_study, read_layers, read_totals
+from gridplan.roster import read_roster
 from gridplan.town import Town, build_town, write_town
 
 GEOMETRIC = ("communities", "buildings", "roads", "barriers", "estates", "gates", "entrances",
@@ -254,6 +255,16 @@ def test_the_ledger_holds_what_the_estates_hold(town: Town) -> None:
 def test_staff_teams_and_key_places_fit_the_town(town: Town) -> None:
     assert set(town.staff["community_id"]) == set(town.totals.index)
     assert town.staff.index.is_unique
+    assert set(town.staff["role"]) == set(ROLES)
+    grid_staff = town.staff[town.staff["role"] == "responsible"]
+    count = grid_staff.groupby("community_id").size()
+    assert (count >= town.totals / 400 * 1.2).all()
+    known = town.staff["buildings"].dropna().str.split(";").explode()
+    owner = town.study.buildings["community_id"]
+    assert (known.map(owner) == known.index.map(town.staff["community_id"])).all()
+    assert (town.truth[known] > 0).all()
+    for name in ("wishes", "bars", "communities"):
+        assert 0 < town.staff[name].notna().sum() < len(town.staff) / 4
     assert set(town.teams["mode"]) == {"foot", "ebike", "car"}
     assert set(town.teams["station_id"]) <= set(town.study.layer("facilities").index)
     assert town.key_places.geometry.within(town.study.outline).all()
@@ -269,6 +280,19 @@ def test_must_links_join_neighbours_of_one_community_outside_estates(town: Town)
         assert held[0].index[0] != held[1].index[0]
         assert held[0]["community_id"].iloc[0] == held[1]["community_id"].iloc[0]
         assert all(h["estate_id"].isna().all() and town.truth[h.index[0]] > 0 for h in held)
+
+
+def test_the_roster_names_nobody_who_lives(tmp_path, town: Town) -> None:
+    (path,) = [p for p in write_town(town, tmp_path) if p.stem == "roster"]
+    findings = Findings()
+    roster = read_roster(path, findings)
+    assert not findings.items
+    columns = [c.name for c in LAYERS["staff"].columns[1:]]
+    pd.testing.assert_frame_equal(roster.staff[columns], town.staff[columns])
+    assert roster.people["person"].is_unique
+    assert roster.people["phone"].str.fullmatch(r"000-\d{8}").all()
+    assert roster.people["home"].str.startswith("虚构路").all()
+    assert len(roster.known) == town.staff["buildings"].dropna().str.count(";").add(1).sum()
 
 
 def test_written_files_read_back(tmp_path, town: Town) -> None:

@@ -6,7 +6,7 @@ division of its own where a plan claims that there is none. Its parts: reading,
 contract (columns, keys, references), tiling, counting (households, tally),
 whole (buildings), reasons and certificates (range), constraints (must-links, passability),
 codes, borders, figures,
-scores and moves (the scorecard), gaps (bounds), inputs.
+scores and moves (the scorecard), gaps (bounds), staff (who is assigned to what), inputs.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from gridplan.check import (
     moves,
     reasons,
     scores,
+    staff,
     tiling,
     whole,
 )
@@ -40,7 +41,7 @@ from gridplan.check.verdict import Accepted, Broken, CheckReport
 __all__ = ["Accepted", "Broken", "CheckReport", "check_plan"]
 
 _AFTER_CONTRACT = ("tiling", "one_piece", "households", "tally", "whole", "range", "codes",
-                   "borders", "figures", "groups", "scores")
+                   "borders", "figures", "groups", "scores", "staff")
 
 
 def check_plan(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> CheckReport:
@@ -80,6 +81,7 @@ def check_plan(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> CheckR
             report.add("contract", "no_rows", "grids")
         if len(report.broken) == told:
             _check_rules(plan, report, ranges)
+            staff.check_staff(plan, report, inputs)
         else:
             report.unchecked.extend(_AFTER_CONTRACT)
         check_inputs(plan, report, inputs)

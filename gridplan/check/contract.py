@@ -26,6 +26,8 @@ _FILLED = {
     "must_links": ("must_link_id", "status"),
     "estates": ("estate_id",),
     "groups": ("group_id", "grid_id", "kind", "name", "households", "head"),
+    "staff": ("staff_id", "role", "community_id"),
+    "assignments": ("assignment_id", "staff_id", "role", "travel_m", "kept"),
     "figures": ("name", "scope"),
     "tally": ("stage", "layer", "rows_in", "used"),
     "run": ("key",),
@@ -42,12 +44,17 @@ _REFERENCES = (
     ("groups", "grid_id", "grids"),
     ("units", "group_id", "groups"),
     ("buildings", "group_id", "groups"),
+    ("staff", "community_id", "communities"),
+    ("assignments", "grid_id", "grids"),
+    ("assignments", "community_id", "communities"),
+    ("assignments", "staff_id", "staff"),
 )
 # Columns that hold a number of 0 or more, and those that hold a share up to 1.
 _COUNTS = ("households_low", "households_high", "population", "newcomers", "rented", "floors",
            "height_m", "length_m", "maxspeed_kmh", "rows_in", "used", "repaired", "rejected",
-           "outside", "households_in", "households_out", "workload", "numerator", "denominator")
-_SHARES = ("p_in_range", "road_share", "compactness")
+           "outside", "households_in", "households_out", "workload", "numerator", "denominator",
+           "capacity", "travel_m")
+_SHARES = ("p_in_range", "road_share", "compactness", "part_time")
 STATES = ("draft", "comment", "approved", "in force")
 _RUN_KEYS = ("version", "command", "parameters", "seed", "crs", "state")
 _AREAS = ("communities", "grids", "groups", "units")

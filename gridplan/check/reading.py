@@ -20,7 +20,8 @@ from gridplan.layers import LAYERS, Column, Layer
 
 REQUIRED = ("communities", "grids", "units", "borders", "buildings", "roads", "barriers",
             "figures", "tally", "run")
-OPTIONAL = ("specials", "estates", "groups", "must_links", "gates", "mergers")
+OPTIONAL = ("specials", "estates", "groups", "must_links", "gates", "mergers", "facilities",
+            "staff", "assignments")
 
 _DECLARED = {
     "text": ("TEXT", "VARCHAR", "CHAR"),

@@ -14,7 +14,7 @@ class Broken:
     """One rule broken in one layer, with every row that breaks it in the same way.
 
     ``rule`` is the family (contract, tiling, one_piece, households, tally, whole,
-    range, codes, borders, figures, scores, inputs), ``key`` the text that says what is
+    range, codes, borders, figures, scores, staff, inputs), ``key`` the text that says what is
     wrong, ``values`` what fills it.
     """
 
@@ -63,6 +63,8 @@ class CheckReport:
         Rows per layer, and how much was compared.
     unchecked
         Rules that could not be reached because of what is broken before them.
+    lacking
+        Rules that need a file which was not given: the roster, or the plan before.
     """
 
     broken: list[Broken] = field(default_factory=list)
@@ -70,6 +72,7 @@ class CheckReport:
     figures: dict[str, float | None] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     unchecked: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:

@@ -11,14 +11,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gridplan import __version__
+from gridplan.cli.assign import DEMO_ROSTER, assign, assign_demo, tell_summary
 from gridplan.cli.console import Screen, guard
+from gridplan.cli.diff import diff
 from gridplan.cli.locks import read_locked, tell_locked
-from gridplan.cli.merge import merge, merge_demo, tell_summary
+from gridplan.cli.merge import merge, merge_demo
+from gridplan.cli.merge import tell_summary as tell_merger
 from gridplan.cli.options import (
     EVERYWHERE,
     PLANNING,
@@ -31,6 +34,7 @@ from gridplan.cli.options import (
     split_pairs,
     with_options,
 )
+from gridplan.cli.report import Audience, RosterFile, check_roster, report, report_demo, take_roster
 from gridplan.cli.summary import refuse_exceptions, tell_check, tell_file, tell_plan
 from gridplan.errors import Finding, InputError, RuleError, UsageError, first_ids
 
@@ -83,20 +87,22 @@ def demo(screen: Screen,
          communities: Annotated[int, typer.Option(min=1, help="How many communities.")] = 12,
          inputs_only: Annotated[bool, typer.Option(
              "--inputs-only", help="Write the layers of the town and stop.")] = False) -> None:
-    """Build a town, plan it, check the plan and draw its map; the last line is the map's path."""
+    """Plan a town, assign its people, check and map the plan; the last line is the map's path."""
     from gridplan.maps import draw_map
     from gridplan.pipeline import STAGES, plan_city
     from gridplan.plan import write_plan
-    from gridplan.town import build_town, write_town
+    from gridplan.town import build_town, is_roster, write_roster, write_town
 
     options = screen.options
     params = make_params(options)
     folder = options.output or Path()
     plan_path = check_target(screen, folder / "demo.gpkg", is_plan)
+    roster_path = check_target(screen, folder / DEMO_ROSTER, is_roster)
     map_path = check_target(screen, folder / "demo.html", is_page)
     if inputs_only:
         check_free(screen, folder)
-    with screen.working({"town": 0.1, **STAGES, "check": 0.15, "map": 0.05}) as progress:
+    with screen.working({"town": 0.1, **STAGES, "assign": 0.05, "check": 0.1, "map": 0.05}
+                        ) as progress:
         progress("town", 0.0)
         town = build_town(communities, params.seed)
         if inputs_only:
@@ -108,21 +114,26 @@ def demo(screen: Screen,
         plan = plan_city(town.study, params, screen.findings, lang=options.language,
                          command="gridplan demo", progress=progress)
         refuse_exceptions(screen, plan)
+        progress("assign", 0.0)
+        plan, assigned = assign_demo(screen, town, plan, params)
         if not options.dry_run:
             make_folder(folder)
             note_written(screen, write_plan(plan, plan_path, no_copy=options.no_copy,
                                             lang=options.language, force=options.force))
             progress("check", 0.0)
-            report = run_check(screen.written[0])
+            screen.written.append(write_roster(town, roster_path))
+            report = run_check(screen.written[0], [roster_path])
             merger = merge_demo(screen, plan, screen.written[0], params)
+            report_demo(screen, plan, folder / "demo_report")
             progress("map", 0.0)
             screen.written.append(draw_map(plan, map_path, lang=options.language))
     tell_plan(screen, plan)
+    tell_summary(screen, assigned, plan)
     if options.dry_run:
         tell_written(screen)
         return
     if merger is not None:
-        tell_summary(screen, merger)
+        tell_merger(screen, merger)
     tell_check(screen, report)
     tell_written(screen)
     if not report.ok:
@@ -341,27 +352,36 @@ def check(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpk
 
 
 verb(*WRITING, "config", "seed", "effort", *READING)(merge)
+verb(*WRITING)(diff)
+verb(*WRITING, "config", "seed", "strict", "column", "layer", "drop_columns")(assign)
 
 
-@verb("output", "force", "dry_run")
+verb("output", "force", "dry_run", "column", "layer")(report)
+
+
+@verb("output", "force", "dry_run", "column", "layer")
 def map(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpkg")],  # noqa: A001
-        audience: Annotated[Literal["share", "internal"], typer.Option(
-            help="share shows counts under 10 as < 10.")] = "share") -> None:
+        audience: Audience = "share", roster: RosterFile = None) -> None:
     """Draw a plan as one HTML file that needs no network; the last line is its path."""
     from gridplan.maps import draw_map, render_map
     from gridplan.plan import read_plan
+    from gridplan.plan.people import tell_stale_people
 
     options = screen.options
-    target = check_target(screen, options.output or plan.with_suffix(".html"), is_page, [plan])
+    check_roster(audience, roster)
+    target = check_target(screen, options.output or plan.with_suffix(".html"), is_page,
+                          [plan, roster])
     with screen.working({"read": 0.5, "map": 0.5}) as progress:
         progress("read", 0.0)
         held = read_plan(plan)
         screen.findings.items += held.findings.items
+        tell_stale_people(held, screen.findings)
+        people = take_roster(screen, held, roster)
         progress("map", 0.0)
         if options.dry_run:
-            render_map(held.layers, audience=audience, lang=options.language)
+            render_map(held.layers, audience=audience, roster=people, lang=options.language)
         else:
-            screen.written.append(draw_map(held, target, audience=audience,
+            screen.written.append(draw_map(held, target, audience=audience, roster=people,
                                            lang=options.language))
     screen.tell_findings()
     tell_written(screen)

@@ -83,7 +83,8 @@ def tell_check(screen: Screen, report: CheckReport) -> None:
         "ok": report.ok, "broken": [f.key for f in report.findings()],
         "accepted": [dataclasses.asdict(a) for a in report.exceptions], "exceptions": len(odd),
         "checked_figures": {k: _number(v) for k, v in report.figures.items()},
-        "counts": report.counts, "unchecked": report.unchecked}
+        "counts": report.counts, "unchecked": report.unchecked,
+        "lacking": report.lacking}
     if screen.verb == "check":
         screen.table([screen.say(f"grid.{n}") for n in ("grid_id", "status", "proof", "reason")],
                      [(a.grid_id, a.status, screen.say(f"proof.{a.proof}"), a.reason)
@@ -92,6 +93,10 @@ def tell_check(screen: Screen, report: CheckReport) -> None:
             screen.tell(screen.say("more", count=len(odd) - _SHOWN))
     if report.unchecked:
         screen.tell(screen.say("unchecked", rules=", ".join(report.unchecked)))
+    if report.lacking:
+        comma = "、" if screen.options.language == "zh" else ", "
+        screen.tell(screen.say("lacking", rules=comma.join(
+            screen.say(f"lacking.{rule}") for rule in report.lacking)))
     screen.tell(screen.say("check_ok" if report.ok else "check_broken",
                            count=len(report.broken)))
 

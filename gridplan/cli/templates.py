@@ -14,12 +14,14 @@ TABLES = {
     "totals": ("community_id", "name", "households"),
     "ledger": ("community_id", "estate", "number", "households", "basis", "date"),
     "roster": ("staff_id", "role", "community_id", "capacity", "capacity_unit", "part_time",
-               "languages", "person", "phone"),
+               "languages", "grids", "buildings", "wishes", "bars", "communities", "person",
+               "phone", "home"),
     "teams": ("team_id", "tier", "mode", "station_id", "crew", "shift_start", "shift_end",
               "break_min", "break_window", "members", "zone_id"),
 }
 TEXT = frozenset(("community_id", "staff_id", "team_id", "station_id", "zone_id", "number",
-                  "phone", "date", "shift_start", "shift_end", "break_window"))
+                  "phone", "date", "grids", "buildings", "wishes", "bars", "communities",
+                   "shift_start", "shift_end", "break_window"))
 CHOICES = {"mode": ("foot", "ebike", "bike", "car"), "capacity_unit": ("households", "grids")}
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import datetime
-import io
 import re
-import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gridplan.errors import Finding, Findings, InputError, MachineError, first_ids
-from gridplan.ledger.privacy import private_columns
+from gridplan.errors import Findings, first_ids
+from gridplan.sheets import (
+    Sheet,
+    find_columns,
+    find_header,
+    open_sheet,
+    private_columns,
+    to_table,
+)
 
 COLUMNS = ("community_id", "estate", "number", "unit", "households", "basis", "date", "candidates",
            "confirm")
@@ -37,19 +38,7 @@ _BASES = {"户籍": "registered", "户籍户": "registered", "registered": "regi
           "常住": "resident", "常住户": "resident", "实有": "resident", "resident": "resident",
           "套": "dwellings", "套数": "dwellings", "住宅套数": "dwellings", "dwellings": "dwellings"}
 _SUM = re.compile("合计|总计|小计|共计|total", re.IGNORECASE)
-_HEADER_WITHIN = 15
-_EXCEL_DIGITS = 10**15
 _DATE = re.compile(r"(\d{4})\s*[年./-]\s*(\d{1,2})(?:\s*[月./-]\s*(\d{1,2}))?")
-
-
-@dataclass
-class _Sheet:
-    """Rows of text with the line each stands in; ``dates`` and ``inexact`` mark bad cells."""
-
-    rows: list[list[str]]
-    lines: list[int]
-    dates: set[tuple[int, int]] = field(default_factory=set)
-    inexact: list[int] = field(default_factory=list)
 
 
 def read_ledger(path: str | Path, findings: Findings, *, columns: Mapping[str, str] | None = None,
@@ -87,13 +76,13 @@ def read_ledger(path: str | Path, findings: Findings, *, columns: Mapping[str, s
         count is not a whole number.
     """
     path = Path(path)
-    content = _read_rows(path, sheet, findings)
+    content = open_sheet(path, sheet, findings)
     header = _find_header(content.rows, columns or {})
     if header < 0:
         findings.add("ledger.no_header", file=path.name)
         findings.stop_on_faults()
-    found = _find_columns(content.rows[header], columns or {})
-    table = _to_table(content, header, path.name, findings)
+    found = find_columns(content.rows[header], _ALIASES, columns or {})
+    table = to_table(content, header, path.name, findings)
     _check_privacy(table, found, path.name, findings, drop_columns)
     for name in ("estate", "households"):
         if name not in found:
@@ -112,148 +101,13 @@ def read_ledger(path: str | Path, findings: Findings, *, columns: Mapping[str, s
     return ledger
 
 
-def _read_rows(path: Path, sheet: str | None, findings: Findings) -> _Sheet:
-    try:
-        body = path.read_bytes()
-    except OSError as error:
-        raise MachineError(Finding("ledger.unreadable", file=path.name,
-                                   values={"error": str(error.strerror)})) from error
-    if not body.strip():
-        raise InputError(Finding("ledger.empty", file=path.name))
-    if body[:2] == b"PK" or body[:4] == b"\xd0\xcf\x11\xe0":
-        return _read_workbook(path, sheet, findings)
-    return _read_csv(path, body, findings)
-
-
-def _read_csv(path: Path, body: bytes, findings: Findings) -> _Sheet:
-    text, encoding = _decode(body)
-    if text is None:
-        raise InputError(Finding("ledger.encoding", file=path.name))
-    if encoding != "UTF-8":
-        findings.add("ledger.encoding_guessed", "repaired", file=path.name, encoding=encoding)
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t|", key=lambda d: (first.count(d), d == ","))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows, lines = [], []
-    try:
-        for row in reader:
-            rows.append(row)
-            lines.append(reader.line_num)
-    except csv.Error as error:
-        raise InputError(Finding("ledger.damaged", file=path.name, row=str(reader.line_num),
-                                 values={"error": str(error)})) from error
-    return _Sheet(rows, lines)
-
-
-def _decode(body: bytes) -> tuple[str | None, str]:
-    """Try UTF-8, then what Windows in China writes."""
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        trial = ["utf-16"]
-    elif 0 in body[:2000]:
-        # Commas and digits have a zero byte in UTF-16: behind them the low byte stands first.
-        low_first = body[1:2000:2].count(0) > body[:2000:2].count(0)
-        trial = ["utf-16-le" if low_first else "utf-16-be"]
-    else:
-        trial = ["utf-8-sig", "gb18030"]
-    for codec in trial:
-        try:
-            return body.decode(codec), "UTF-8" if codec == "utf-8-sig" else codec.upper()
-        except UnicodeDecodeError:
-            continue
-    return None, ""
-
-
-def _read_workbook(path: Path, sheet: str | None, findings: Findings) -> _Sheet:
-    import python_calamine as calamine
-    try:
-        with calamine.CalamineWorkbook.from_path(str(path)) as book:
-            if sheet is not None and sheet not in book.sheet_names:
-                raise InputError(Finding("ledger.no_sheet", file=path.name, layer=sheet, values={
-                    "sheets": ", ".join(book.sheet_names)}))
-            page = book.get_sheet_by_name(sheet or book.sheet_names[0])
-            cells = page.to_python(skip_empty_area=False)
-            merged = page.merged_cell_ranges or []
-    except (calamine.CalamineError, OSError, ValueError) as error:
-        raise InputError(Finding("ledger.damaged", file=path.name, values={
-            "error": str(error).splitlines()[0]})) from error
-    filled = 0
-    for (top, left), (bottom, right) in merged:
-        for r in range(top, min(bottom + 1, len(cells))):
-            for c in range(left, min(right + 1, len(cells[r]))):
-                if (r, c) != (top, left) and cells[r][c] in ("", None) and bottom > top:
-                    cells[r][c] = cells[top][left]
-                    filled += 1
-    if filled:
-        findings.add("ledger.merged", "repaired", file=path.name, count=filled)
-    dates = {(r, c) for r, row in enumerate(cells) for c, v in enumerate(row)
-             if isinstance(v, datetime.date | datetime.time | datetime.timedelta)}
-    inexact = [r + 1 for r, row in enumerate(cells)
-               if any(isinstance(v, float) and abs(v) >= _EXCEL_DIGITS for v in row)]
-    return _Sheet([[_as_text(v) for v in row] for row in cells],
-                  list(range(1, len(cells) + 1)), dates, inexact)
-
-
-def _as_text(value: Any) -> str:
-    """Return a cell as text; a whole number without a decimal point.
-
-    >>> _as_text(3.0), _as_text("003"), _as_text(None), _as_text(2.5)
-    ('3', '003', '', '2.5')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat()
-    return str(value)
-
-
-def _fold(name: str) -> str:
-    text = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(c for c in text if c.isalnum())
-
-
 def _find_header(rows: list[list[str]], columns: Mapping[str, str]) -> int:
     """Return the first row that names the households and something else, -1 without one."""
-    for i, row in enumerate(rows[:_HEADER_WITHIN]):
-        found = _find_columns(row, columns)
-        if "households" in found and len(found) > 1:
-            return i
-    filled = [i for i, row in enumerate(rows[:_HEADER_WITHIN]) if sum(map(bool, row)) > 1]
-    return filled[0] if filled else -1
+    def rate(row: Sequence[str]) -> int:
+        found = find_columns(row, _ALIASES, columns)
+        return int("households" in found and len(found) > 1)
 
-
-def _find_columns(header: list[str], columns: Mapping[str, str]) -> dict[str, int]:
-    """Return ours → position; a name given in ``columns`` wins over a recognised one."""
-    names = [h.strip() for h in header]
-    folded = [_fold(h) for h in names]
-    found = {ours: names.index(theirs) for ours, theirs in columns.items() if theirs in names}
-    for ours, aliases in _ALIASES.items():
-        if ours not in found:
-            hits = [folded.index(a) for a in aliases if a in folded]
-            hits = [h for h in hits if h not in found.values()]
-            if hits:
-                found[ours] = hits[0]
-    return found
-
-
-def _to_table(content: _Sheet, header: int, file: str, findings: Findings) -> pd.DataFrame:
-    names = [name.strip() for name in content.rows[header]]
-    while names and not names[-1]:
-        names.pop()
-    body = [i for i in range(header + 1, len(content.rows))
-            if any(cell.strip() for cell in content.rows[i])]
-    width = len(names)
-    wrong = [content.lines[i] for i in body
-             if any(cell.strip() for cell in content.rows[i][width:])]
-    if wrong:
-        findings.add("ledger.row_width", file=file, row=first_ids(wrong), count=len(wrong),
-                     columns=width)
-    rows = [(content.rows[i] + [""] * width)[:width] for i in body]
-    table = pd.DataFrame(rows, columns=range(width), dtype="string",
-                         index=pd.Index([content.lines[i] for i in body], name="row", dtype=int))
-    table.attrs["names"] = names
-    return table
+    return find_header(rows, rate)
 
 
 def _check_privacy(table: pd.DataFrame, found: dict[str, int], file: str, findings: Findings,
@@ -274,7 +128,7 @@ def _check_privacy(table: pd.DataFrame, found: dict[str, int], file: str, findin
         findings.add("ledger.private", file=file, field=shown, count=len(private))
 
 
-def _check_cells(content: _Sheet, header: int, found: dict[str, int], file: str,
+def _check_cells(content: Sheet, header: int, found: dict[str, int], file: str,
                  findings: Findings) -> None:
     """Tell of cells that the workbook has spoilt: building numbers as dates, cut codes."""
     at = found.get("number")
@@ -283,8 +137,11 @@ def _check_cells(content: _Sheet, header: int, found: dict[str, int], file: str,
         findings.add("ledger.number_is_date", file=file, field="number", row=first_ids(turned),
                      count=len(turned))
     if content.inexact:
-        findings.add("ledger.digits_lost", file=file, row=first_ids(content.inexact),
-                     count=len(content.inexact))
+        lines = [line for line, _, _ in content.inexact]
+        findings.add("sheets.digits_lost", file=file, row=first_ids(lines), count=len(lines))
+    if content.blank_formulas:
+        findings.add("sheets.formula_blank", file=file, count=len(content.blank_formulas),
+                     cells=first_ids(content.blank_formulas))
 
 
 def _leave_sums(ledger: pd.DataFrame, file: str, findings: Findings) -> pd.DataFrame:

@@ -6,12 +6,13 @@ reach the page as text only, never as markup or script.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gridplan.errors import Finding, InputError, UsageError
 from gridplan.i18n import LANGUAGES, load_room, translate
-from gridplan.layers import GRID_STATUS
+from gridplan.layers import GRID_STATUS, Roster
 from gridplan.maps.facts import (
     SETTLED,
     Figures,
@@ -29,7 +30,8 @@ AUDIENCES = ("share", "internal")
 __all__ = ["AUDIENCES", "Figures", "draw_map", "read_figures", "render_map"]
 
 
-def draw_map(plan: Any, path: str | Path, *, audience: str = "share", lang: str = "en") -> Path:
+def draw_map(plan: Any, path: str | Path, *, audience: str = "share",
+             roster: Roster | None = None, lang: str = "en") -> Path:
     """Write a plan as one HTML map and return its path.
 
     Parameters
@@ -40,23 +42,28 @@ def draw_map(plan: Any, path: str | Path, *, audience: str = "share", lang: str 
         Where the file goes; an older one is replaced whole or not at all.
     audience
         ``share`` shows no count of 1–9; ``internal`` shows them. Neither holds a figure of
-        a single building.
+        a single building. ``share`` says of a post only whether it is filled, ``internal`` who
+        holds it, by staff id.
+    roster
+        With ``internal``: adds names and phones. They are written nowhere else.
     lang
         ``en`` or ``zh``.
 
     Raises
     ------
     UsageError
-        Another audience or language.
+        Another audience or language, or a roster for ``share``.
     InputError
         The plan has no community, or neither grids nor mergers.
     MachineError
         The file cannot be written; an older one is intact.
     """
-    return write_bytes(path, render_map(plan.layers, audience=audience, lang=lang)).path
+    return write_bytes(path, render_map(plan.layers, audience=audience, roster=roster,
+                                        lang=lang)).path
 
 
-def render_map(layers: Layers, *, audience: str = "share", lang: str = "en") -> bytes:
+def render_map(layers: Layers, *, audience: str = "share", roster: Roster | None = None,
+               lang: str = "en") -> bytes:
     """Return the page of :func:`draw_map` as UTF-8: same layers, same bytes.
 
     Raises
@@ -70,23 +77,25 @@ def render_map(layers: Layers, *, audience: str = "share", lang: str = "en") -> 
     from gridplan.maps.payload import build_payload, prepare_drawing
     from gridplan.maps.still import draw_still
 
-    _check(layers, audience, lang)
+    _check(layers, audience, roster, lang)
     alone = lacks_grids(layers)
     layers = stand_in(layers) if alone else layers
     drawing = prepare_drawing(layers)
     label = translate("maps.still_mergers" if alone else "maps.still", lang)
     still = draw_still(layers, drawing, audience, label, alone)
-    return build_page(build_payload(layers, drawing, audience, lang, alone), still=still,
-                      **_shown(layers, alone, audience, lang))
+    return build_page(build_payload(layers, drawing, audience, lang, alone=alone, roster=roster),
+                      still=still, **_shown(layers, alone, audience, lang))
 
 
-def _check(layers: Layers, audience: str, lang: str) -> None:
+def _check(layers: Layers, audience: str, roster: Roster | None, lang: str) -> None:
     if audience not in AUDIENCES:
         raise UsageError(Finding("maps.audience", values={
             "value": audience, "known": ", ".join(AUDIENCES)}))
     if lang not in LANGUAGES:
         raise UsageError(Finding("maps.lang", values={
             "value": lang, "known": ", ".join(LANGUAGES)}))
+    if roster is not None and audience != "internal":
+        raise UsageError(Finding("maps.roster_shared", field="--roster"))
     empty = [name for name in ("communities", "grids")
              if layers.get(name) is None or not len(layers[name])]
     if lacks_grids(layers):
@@ -120,6 +129,7 @@ def _shown(layers: Layers, alone: bool, audience: str, lang: str) -> dict[str, A
         "exceptions": [(s, text(f"ui_status_{s}"), f"{counts[s]:,}") for s in GRID_STATUS
                        if counts[s] and s not in SETTLED and not (alone and s == "empty")],
         "special": f"{counts['special']:,}" if counts["special"] else "",
+        "staff": _staff(layers, text),
         "background": [name for name in ("former", "groups", "buildings", "roads", "rail", "water",
                                          "green") if _has(layers, name)]}
 
@@ -136,6 +146,26 @@ def _grid_figures(figures: Figures, lang: str) -> tuple[tuple[str, str, str, str
         ("share", text("share"), figures.share,
          text("share_of", n=f"{figures.in_range:,}", of=f"{figures.ranged:,}")),
         ("exceptions", text("exceptions"), f"{figures.exceptions:,}", ""))
+
+
+def _staff(layers: Layers, text: Callable[..., str]) -> dict[str, Any] | None:
+    """Return what the head and the legend say of staffing; None without an assignment."""
+    from gridplan.maps.staffing import read_goal
+    from gridplan.plan.staffing import STATES, read_staffing
+
+    staffing = read_staffing(layers)
+    if staffing is None:
+        return None
+    goal = read_goal(layers, staffing)
+    # One target needs no word for what it holds for.
+    targets = [text("target" if len(goal.targets) == 1 or part not in ("urban", "rural")
+                    else f"target_{part}", share=share) for part, share in goal.targets]
+    return {"share": goal.share, "met": goal.met,
+            "of": " · ".join([text("share_of", n=f"{goal.have:,}", of=f"{goal.want:,}"),
+                              *targets]),
+            "vacant": f"{int(staffing.posts['missing'].sum()):,}",
+            "states": [(s, text(f"ui_staff_{s}"), f"{staffing.count(s):,}") for s in STATES
+                       if staffing.count(s)]}
 
 
 def _state(state: str, lang: str) -> str:

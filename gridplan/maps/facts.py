@@ -135,12 +135,15 @@ def household_steps(layers: Layers) -> list[int]:
     kinds = set(text_of(layers["communities"], "kind"))
     ends = [int(end) for key, value in run.items() for end in value.split("/")
             if key.startswith("range:") and key.split(":")[1] in kinds and end.strip().isdigit()]
-    if not ends:
+    ranged = bool(ends)
+    if not ranged:
         grids = layers["grids"]
         ok = np.array(statuses(grids)) == "ok"
         ends = count_of(grids, "households")[ok].tolist() or [300, 500]
     low, high = min(ends), max(ends)
     step = next((s for s in _STEPS if s * 5 > high - low), high - low)
+    if not ranged and step:
+        low, high = low // step * step, -(-high // step) * step
     inner = [edge for edge in range(low + step, high, step) if high - edge >= step / 2]
     return [low, *inner, max(high, low + 1)]
 
@@ -156,8 +159,9 @@ def read_origin(layers: Layers, lang: str, title_text: str = "title") -> Origin:
     if not title:
         title = (translate("maps.title_one", lang, name=names[0]) if len(names) == 1 and names[0]
                  and title_text == "title" else translate(f"maps.{title_text}", lang))
-    files = sorted({key.split(":")[2] for key in run
-                    if key.startswith("input:") and key.count(":") >= 2})
+    # A roster is no source of what is drawn.
+    files = sorted({key.split(":")[2] for key in run if key.startswith("input:")
+                    and key.count(":") >= 2 and not key.endswith(":roster")})
     facts = [(translate(f"maps.fact_{name}", lang), _worded(name, run.get(name, ""), lang))
              for name in ("data_date", "household_basis", "household_date")]
     facts.append((translate("maps.fact_sources", lang), ", ".join(files)))

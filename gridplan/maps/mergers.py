@@ -39,7 +39,8 @@ def stand_in(layers: Layers) -> dict[str, Any]:
     """Return the layers with old communities in the place of grids.
 
     ``households`` and ``status`` of each are those of its new community; ``former`` holds its own
-    households. The steps of colour are those of the range of communities.
+    households. The steps of colour are those of the range of communities; where most new ones
+    miss it, it says nothing of these, and the steps are those of their households.
     """
     mergers, communities = layers["mergers"], layers["communities"]
     owner = pd.Index(keys_of(communities, "community_id")).get_indexer(
@@ -47,13 +48,17 @@ def stand_in(layers: Layers) -> dict[str, Any]:
     size = np.bincount(owner[owner >= 0], minlength=len(communities))
     total = count_of(communities, "households")
     told = text_of(communities, "status")
-    status = [_MARKS.get(told[c]) or ("ok" if size[c] > 1 else _UNCHANGED) for c in owner]
+    missed = [_MARKS.get(status) for status in told]
+    ranged = sum(map(bool, missed)) * 2 <= len(missed)
+    status = [(missed[c] if ranged else None) or ("ok" if size[c] > 1 else _UNCHANGED)
+              for c in owner]
     grids = gpd.GeoDataFrame({
         "grid_id": keys_of(mergers, "former_id"), "community_id": text_of(mergers, "community_id"),
         "name": text_of(mergers, "name"), "kind": "basic", "status": status,
         "households": total[owner], "former": count_of(mergers, "households"),
     }, geometry=np.asarray(mergers.geometry.array), crs=mergers.crs)
-    return {**layers, "grids": grids, "communities": communities.assign(kind="community")}
+    return {**layers, "grids": grids, "communities": communities.assign(
+        kind="community" if ranged else "")}
 
 
 def pack_mergers(layers: Layers, audience: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from folium.template import Template
 from markupsafe import Markup
 
 _SCRIPTS = ("inflate.js", "unpack.js", "tiles.js", "labels.js", "panels.js", "scores.js",
-            "groups.js", "mergers.js", "start.js")
+            "groups.js", "mergers.js", "start.js", "staffing.js")
 
 
 class PlanMap(folium.Map):

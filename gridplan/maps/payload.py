@@ -14,7 +14,7 @@ import pandas as pd
 import shapely
 from shapely import STRtree
 
-from gridplan.layers import GRID_STATUS, ROAD_CLASS
+from gridplan.layers import GRID_STATUS, ROAD_CLASS, Roster
 from gridplan.maps.facts import (
     Layers,
     count_of,
@@ -38,6 +38,7 @@ from gridplan.maps.shapes import (
     simplify_coverage,
     to_stream,
 )
+from gridplan.maps.staffing import pack_staffing
 
 # What fits three megabytes: outlines, then rectangles, then no buildings at all.
 OUTLINED_BUILDINGS = 12_000
@@ -73,7 +74,7 @@ def prepare_drawing(layers: Layers) -> Drawing:
 
 
 def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str,
-                  alone: bool = False) -> str:
+                  *, alone: bool = False, roster: Roster | None = None) -> str:
     """Return the block the script unpacks: base64 of gzip of (length, JSON, varints).
 
     The JSON holds names, counts and texts by column; ``shapes`` in it lists the
@@ -85,7 +86,8 @@ def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str,
         "text": ui_texts(lang), "steps": household_steps(layers), "status": list(GRID_STATUS),
         "grids": _grids(layers, drawing, audience),
         "communities": _communities(layers, audience), "borders": pack_borders(layers),
-        "unmeasured": is_unmeasured(layers)}
+        "unmeasured": is_unmeasured(layers),
+        "staffing": pack_staffing(layers, audience, roster, lang)}
     if has_mergers(layers):
         _add_mergers(shapes, head, layers, audience)
     if alone:

@@ -18,6 +18,7 @@ from gridplan.merge.propose import Proposal
 from gridplan.merge.record import list_figures, list_mergers, note_tally, record_merger, unite
 from gridplan.params import Params, Range
 from gridplan.plan import Plan, digest_rows, tally_frame
+from gridplan.plan.people import forget_people
 
 Ints = NDArray[np.int64]
 
@@ -33,10 +34,11 @@ def merge_plan(plan: Plan, proposal: Proposal, params: Params, findings: Finding
                command: str = "gridplan merge") -> Plan:
     """Return a plan with the communities merged as proposed, as a draft.
 
-    Grids keep their land and their people. Those of a community that goes get the next free
-    codes of the one it joins, the old code in ``former_ids``; units, buildings, groups, borders,
-    parts, reasons and figures follow. The scorecard is left empty: it is stale, and the pipeline
-    works it out anew.
+    Grids keep their land. Those of a community that goes get the next free codes of the one it
+    joins, the old code in ``former_ids``; units, buildings, groups, borders, parts, reasons and
+    figures follow. The scorecard is left empty: it is stale, and the pipeline works it out anew.
+    Who was assigned is left out: the posts of communities that merge are others now; ``assign``
+    with the plan before keeps people where they are.
 
     Parameters
     ----------
@@ -51,6 +53,11 @@ def merge_plan(plan: Plan, proposal: Proposal, params: Params, findings: Finding
         Grids and units of the plan contradict each other.
     """
     _check_halves(plan, findings)
+    if len(plan.layer("assignments")):
+        findings.add("merge.people_left_out", "warning", layer="assignments",
+                     file=plan.origin.name if plan.origin else "",
+                     count=len(plan.layer("assignments")))
+    plan = forget_people(plan)
     codes = number_anew(plan.layer("grids"), proposal, lang)
     grids, units = _recode(plan.layer("grids"), codes, proposal), plan.layer("units")
     joined = pd.Index(proposal.owner[proposal.owner.index != proposal.owner].unique())

@@ -19,6 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from gridplan import sheets
+from gridplan.sheets import ZIP_LIMIT, SheetError, zip_name
+
 Format = Literal["gpkg", "shp", "fgb", "parquet", "geojson", "geojsonseq", "csv", "xlsx", "zip",
                  "remote"]
 
@@ -37,9 +40,6 @@ _LONGEST_RECORD = 2**24
 _REMOTE = re.compile(r"^([/\\]+vsi|[A-Za-z][A-Za-z0-9+._-]+:)")
 _SHP_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-ZIP_LIMIT = 2 * 1024**3
-ZIP_RATIO = 100
-_RATIO_COUNTS_FROM = 10 * 1024**2
 
 
 class Refused(Exception):  # noqa: N818 - it is told as a finding, never seen as an exception
@@ -198,41 +198,12 @@ def check_shp(path: Path) -> dict[str, Path]:
 @contextlib.contextmanager
 def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a zip file; refuse damaged, locked, oversized ones and names that leave the folder."""
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise Refused("read.damaged", error=str(error)) from error
-    with archive:
-        members = archive.infolist()
-        total = sum(m.file_size for m in members)
-        packed = max(path.stat().st_size, 1)
-        if total > ZIP_LIMIT or (total > _RATIO_COUNTS_FROM and total / packed > ZIP_RATIO):
-            raise Refused("read.zip_bomb", size=f"{total / 1024**2:.0f}")
-        if any(m.flag_bits & 1 for m in members):
-            raise Refused("read.zip_locked")
-        for name in (zip_name(m) for m in members):
-            pure = PurePosixPath(name.replace("\\", "/"))
-            if pure.is_absolute() or ".." in pure.parts or ":" in name:
-                raise Refused("read.zip_slip", name=name)
+    with contextlib.ExitStack() as stack:
+        try:
+            archive = stack.enter_context(sheets.open_archive(path))
+        except SheetError as error:
+            raise Refused(f"read.{error.kind}", **error.values) from error
         yield archive
-
-
-def zip_name(member: zipfile.ZipInfo) -> str:
-    """Return the name of a member; names without the UTF-8 flag may be GBK.
-
-    >>> zip_name(zipfile.ZipInfo("数据/a.shp".encode("gbk").decode("cp437")))
-    '数据/a.shp'
-    """
-    if member.flag_bits & 0x800:
-        return member.filename
-    try:
-        raw = member.filename.encode("cp437")
-    except UnicodeEncodeError:
-        return member.filename
-    for codec in ("utf-8", "gb18030"):
-        with contextlib.suppress(UnicodeDecodeError):
-            return raw.decode(codec)
-    return member.filename
 
 
 def unzip(path: Path, layer: str | None, folder: Path) -> tuple[str, Path]:
@@ -285,23 +256,11 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> 
 
 
 def decode(body: bytes) -> tuple[str, str]:
-    """Return the text of a file and its encoding: UTF-8, UTF-16 with its mark, or GB18030.
-
-    >>> decode("阳光".encode("gbk"))
-    ('阳光', 'GB18030')
-    """
-    if body.startswith(_UTF16):
-        codecs = ["utf-16"]
-    elif body.startswith(b"\xef\xbb\xbf"):
-        codecs = ["utf-8-sig"]
-    else:
-        codecs = ["utf-8", "gb18030"]
-    for codec in codecs:
-        try:
-            return body.decode(codec), codec.upper()
-        except UnicodeDecodeError as error:
-            at = error.start
-    raise Refused("read.unknown_encoding", row=body[:at].count(b"\n") + 1)
+    """Return the text of a file and its encoding, as :func:`gridplan.sheets.decode` does."""
+    try:
+        return sheets.decode(body)
+    except SheetError as error:
+        raise Refused("read.unknown_encoding", row=error.row) from error
 
 
 def digest(path: Path) -> str:

@@ -22,6 +22,7 @@ from gridplan.read.datum import refuse_unknown, to_wgs84
 from gridplan.read.door import Refused
 from gridplan.read.table import read_table
 from gridplan.read.vector import RawTable, read_vector
+from gridplan.sheets import fold
 
 _MUST_HOLD = frozenset(("communities", "outline", "buildings", "roads"))
 _EXTRA: dict[str, Kind] = {"level": "int", "width_m": "float"}
@@ -234,7 +235,7 @@ def _load_file(role: str, path: Path, options: Options, folder: Path,
         raw = read_vector(path, kind, wanted, role)
     else:
         aliases = [names.ALIASES[names.base_of(role)]] if role else names.ALIASES.values()
-        known = {names.fold(a) for held in aliases for group in held.values() for a in group}
+        known = {fold(a) for held in aliases for group in held.values() for a in group}
         raw = read_table(path, kind, wanted, role, known)
     raw.layer = name if name and raw.layer == "member" else raw.layer
     return raw, kind

@@ -6,11 +6,11 @@ punctuation, in their compatibility form, so ``Building:Levels`` and ``building_
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 
 from gridplan.layers import INPUTS
+from gridplan.sheets import fold
+from gridplan.sheets.privacy import PRIVATE_NAMES, PRIVATE_PART
 
 # Which input layer a file given under another name becomes, and the barrier kind it brings.
 BARRIER_FILES = {"rail": "rail", "water": "water", "walls": "wall"}
@@ -111,17 +111,6 @@ COORDINATES: dict[str, tuple[str, ...]] = {
     "x": ("x", "easting", "x坐标", "横坐标"), "y": ("y", "northing", "y坐标", "纵坐标"),
     "wkt": ("wkt", "geometry", "geom", "the_geom", "几何")}
 
-_PRIVATE = frozenset((
-    "姓名", "户主", "户主姓名", "居民姓名", "业主", "业主姓名", "联系人", "身份证", "身份证号",
-    "身份证号码", "证件号", "证件号码", "公民身份号码", "电话", "电话号码", "联系电话",
-    "联系方式", "手机", "手机号", "手机号码", "户号", "户口号", "户口簿号", "户籍号",
-    "residentname", "resident", "fullname", "firstname", "lastname", "surname", "personname",
-    "ownername", "householder", "householdername", "headofhousehold", "householdhead", "idcard",
-    "idcardno", "idcardnumber", "idno", "idnumber", "identitynumber", "identitycard",
-    "nationalid", "passport", "passportno", "ssn", "phone", "phoneno", "phonenumber",
-    "contactphone", "tel", "telephone", "mobile", "mobilephone", "cellphone", "householdno",
-    "householdnumber", "householdid", "hukou", "hukouno", "dateofbirth", "birthday", "出生日期"))
-_PRIVATE_PART = re.compile("身份证|手机号|户主|居民姓名|业主姓名|联系电话|证件号")
 _PERSON = frozenset((
     "person", "persons", "people", "resident", "residents", "petitioner", "exoffender", "patient",
     "individual", "suspect", "drugaddict", "人", "人员", "居民", "重点人员", "重点人群", "重点人口",
@@ -197,16 +186,6 @@ def plain_role(role: str) -> str:
     return role.partition(":")[0]
 
 
-def fold(name: object) -> str:
-    """Return a name without case, spaces and punctuation.
-
-    >>> fold("Building:Levels "), fold("户 数")
-    ('buildinglevels', '户数')
-    """
-    text = unicodedata.normalize("NFKC", str(name)).casefold()
-    return "".join(c for c in text if c.isalnum())
-
-
 def find_columns(layer: str, columns: Iterable[str], mapped: Mapping[str, str]) -> dict[str, str]:
     """Return ours → theirs for the columns of a file that are recognised or mapped.
 
@@ -266,8 +245,8 @@ def private_columns(columns: Iterable[str]) -> list[str]:
     >>> private_columns(["户数", "户主姓名", "ID_Card", "name"])
     ['户主姓名', 'ID_Card']
     """
-    private = _PRIVATE.union(cut_names(_PRIVATE))
-    return [c for c in columns if fold(c) in private or _PRIVATE_PART.search(str(c))]
+    private = PRIVATE_NAMES.union(cut_names(PRIVATE_NAMES))
+    return [c for c in columns if fold(c) in private or PRIVATE_PART.search(str(c))]
 
 
 def is_person(word: object) -> bool:

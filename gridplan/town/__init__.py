@@ -5,6 +5,6 @@ Documents, tests, the demo and benchmarks live in it.
 """
 
 from gridplan.town.build import Town, build_town
-from gridplan.town.files import write_town
+from gridplan.town.files import is_roster, write_roster, write_town
 
-__all__ = ["Town", "build_town", "write_town"]
+__all__ = ["Town", "build_town", "is_roster", "write_roster", "write_town"]

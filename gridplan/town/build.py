@@ -127,8 +127,8 @@ def build_town(communities: int = 12, seed: int = 1, *, buildings: int | None = 
     study = replace(study, facilities=make_facilities(study, names, seed),
                     must_links=links if len(links) else None)
     difficult = {name: str(owners.index[k]) for name, k in layout.difficult.items()}
-    return Town(study, make_staff(study, seed), make_teams(study), make_key_places(study, seed),
-                make_ledger(study, truth, seed), truth, difficult)
+    return Town(study, make_staff(study, truth, seed), make_teams(study),
+                make_key_places(study, seed), make_ledger(study, truth, seed), truth, difficult)
 
 
 def _communities_for(buildings: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from gridplan import outputs
 from gridplan.town.build import Town
-from gridplan.town.names import Names
+from gridplan.town.people import name_person
 
 _KINDS = {"urban": "城区", "old": "老城区", "rural": "农村"}
 # Column names that an office in China would use.
@@ -27,8 +28,14 @@ _CHINESE = {
 _TEAMS = {"team_id": "巡组编号", "tier": "层级", "mode": "方式", "station_id": "驻点",
           "crew": "班次", "shift_start": "上班", "shift_end": "下班", "break_min": "休息分钟",
           "break_window": "休息时段", "members": "人数", "zone_id": "责任防区"}
-_ROSTER = {"staff_id": "人员编号", "role": "岗位", "community_id": "社区编码", "capacity": "承载量",
-           "capacity_unit": "承载单位", "part_time": "工时比例", "languages": "语言"}
+_ROSTER = {"staff_id": "工号", "role": "岗位", "community_id": "社区编码", "capacity": "容量",
+           "capacity_unit": "承载单位", "part_time": "工时比例", "languages": "语言",
+           "buildings": "包联楼栋", "wishes": "意愿", "bars": "回避", "communities": "可调配社区"}
+_ROLES = {"responsible": "网格员", "backup": "B岗", "coordinator": "协调员",
+          "community_officer": "社区民警", "mediator": "调解员", "guard": "巡防队员",
+          "social_worker": "社工", "liaison": "联络员", "newcomer_assistant": "流动人口协管员",
+          "assistant": "网格助理"}
+_UNITS = {"households": "户", "grids": "网格"}
 
 
 def write_town(town: Town, folder: str | Path) -> list[Path]:
@@ -58,6 +65,31 @@ def write_town(town: Town, folder: str | Path) -> list[Path]:
     return written
 
 
+def write_roster(town: Town, path: str | Path) -> Path:
+    """Write the roster of the town alone; the same town gives the same bytes.
+
+    Raises
+    ------
+    MachineError
+        The file cannot be written.
+    """
+    return _write_sheet(_roster(town), Path(path))
+
+
+def is_roster(path: str | Path) -> bool:
+    """Tell whether a workbook is a roster of a town: every phone in it is one of nobody."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        rows = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
+    except (CalamineError, OSError, ValueError):
+        return False
+    if not rows or "电话" not in rows[0]:
+        return False
+    at = rows[0].index("电话")
+    return all(str(row[at]).startswith("000-") for row in rows[1:])
+
+
 def _layers(town: Town) -> dict[str, gpd.GeoDataFrame]:
     study = town.study
     barriers = study.layer("barriers")
@@ -74,11 +106,21 @@ def _layers(town: Town) -> dict[str, gpd.GeoDataFrame]:
 
 def _tables(town: Town) -> list[tuple[str, pd.DataFrame]]:
     totals = pd.DataFrame({"社区编码": town.totals.index, "户数": town.totals.to_numpy()})
-    roster = town.staff.reset_index().rename(columns=_ROSTER)
-    names = Names.for_people()
-    roster.insert(1, "姓名", [names.take_person() for _ in range(len(roster))])
-    return [("totals", totals), ("ledger", town.ledger), ("roster", roster),
+    return [("totals", totals), ("ledger", town.ledger), ("roster", _roster(town)),
             ("teams", town.teams.reset_index().rename(columns=_TEAMS))]
+
+
+def _roster(town: Town) -> pd.DataFrame:
+    """Return the roster as an office keeps it, with names, phones and homes that nobody has."""
+    staff = town.staff.reset_index()
+    words = staff["role"].map(_ROLES)
+    roster = staff.assign(role=words, capacity_unit=staff["capacity_unit"].map(_UNITS)
+                          ).rename(columns=_ROSTER)
+    numbers = range(len(roster))
+    roster.insert(1, "姓名", [name_person(str(w), i) for w, i in zip(words, numbers, strict=True)])
+    roster["电话"] = [f"000-{i + 1:08d}" for i in numbers]
+    roster["住址"] = [f"虚构路{i + 1}号" for i in numbers]
+    return roster
 
 
 def _write_layer(frame: gpd.GeoDataFrame, path: Path, name: str) -> Path:
@@ -109,6 +151,8 @@ def _sheet_writer(frame: pd.DataFrame) -> Callable[[Path], None]:
         with xlsxwriter.Workbook(str(target), {
                 "strings_to_formulas": False, "strings_to_urls": False,
                 "strings_to_numbers": False, "in_memory": True}) as book:
+            # A fixed date, so that the same table gives the same bytes.
+            book.set_properties({"created": dt.datetime(2020, 1, 1)})
             sheet = book.add_worksheet()
             sheet.write_row(0, 0, list(frame.columns))
             for number, column in enumerate(frame.columns):

@@ -1,4 +1,4 @@
-"""Invented Chinese names: towns, roads, estates, communities and people who do not exist."""
+"""Invented Chinese names: towns, roads, estates and communities that do not exist."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ _SECOND = "溪湖河泉塘湾洲堤桥门亭台阁园林岭峰原野川浦渡港
 _ESTATE = ("花园", "新村", "小区", "家园", "苑", "公寓", "名邸", "雅居", "华庭", "府", "里", "新城")
 _VILLAGE = ("家庄", "家湾", "家桥", "家塘", "家岗", "家渡")
 _CLAN = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕施张孔曹严华金魏陶姜戚谢邹喻柏水窦章云苏潘葛"
-_GIVEN = "一二三四五六七八九十"
 DIGITS = "零一二三四五六七八九"
 
 
@@ -25,11 +24,6 @@ class Names:
         self._rng = rng
         self._words = [pairs[i] for i in rng.permutation(len(pairs))]
         self._used: dict[str, int] = {}
-
-    @classmethod
-    def for_people(cls) -> Names:
-        """Return a source of the names of people; these do not depend on a seed."""
-        return cls(np.random.default_rng(0))
 
     def take(self, suffix: str) -> str:
         """Return the next word with ``suffix``; past the last word they get a prefix."""
@@ -53,13 +47,6 @@ class Names:
         self._used[clan + ending] = number + 1
         place = ("", "东", "西", "南", "北", "上", "下", "前", "后", "中")[number % 10]
         return "新" * (number // 10) + place + clan + ending + "村"
-
-    def take_person(self) -> str:
-        """Return a name that is plainly made up: a clan name and a number."""
-        number = self._used.get("person", 0)
-        self._used["person"] = number + 1
-        clan = _CLAN[number % len(_CLAN)]
-        return clan + "某" + spell_number(number // len(_CLAN) + 1)
 
 
 def spell_number(number: int) -> str:

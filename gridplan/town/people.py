@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
 
-from gridplan.layers import Study, conform_input, typed
+from gridplan.layers import LAYERS, Study, code_grid, conform_input, typed
 from gridplan.town.names import Names, spell_number
 
 # A category, how many of it a community of 3,000 households has, and the ending of its name.
@@ -22,10 +24,12 @@ _SERVICES = (
 _PLACES = {"hospital": ("health_centre", "医院"), "market": ("wet_market;supermarket", "农贸市场"),
            "park": ("park;playground", "公园"), "campus": ("sports_centre;culture_centre", "学院")}
 _BUS_CLASSES = ("primary", "secondary", "tertiary")
-_ROLES = ("grid_head", "grid_head", "grid_assistant")
-_LANGUAGES = ("zh", "zh", "zh", "zh;en", "zh;sign")
-STAFF_TYPES = {"staff_id": "text", "role": "text", "community_id": "text", "capacity": "int",
-               "capacity_unit": "text", "part_time": "float", "languages": "text"}
+_LANGUAGES = ("普通话", "普通话", "普通话", "普通话;英语", "普通话;手语")
+# What a community has besides its grid staff, where it has a full crew, and how many.
+_CREW = (("coordinator", 1), ("community_officer", 1), ("mediator", 2), ("guard", 2),
+         ("social_worker", 1), ("liaison", 1))
+_STEMS = "甲乙丙丁戊己庚辛壬癸"
+ROSTER_ONLY = ("buildings", "wishes", "bars", "communities")
 
 
 def make_facilities(study: Study, names: Names, seed: int) -> gpd.GeoDataFrame:
@@ -94,21 +98,93 @@ def _bus_stops(study: Study) -> list[tuple[str, str, float, float]]:
             for name, p in zip(roads["name"], points, strict=True)]
 
 
-def make_staff(study: Study, seed: int) -> pd.DataFrame:
-    """Return grid staff: about 1.2 for each 400 households, some of them part-time."""
+def make_staff(study: Study, truth: pd.Series, seed: int) -> pd.DataFrame:
+    """Return who serves in the town, with the columns of ``staff`` and lists for the roster.
+
+    Responsibles are about 1.2 for each 400 households, so that each community can fill its
+    grids; a quarter as many assistants and backups; in every third community the whole crew of a
+    community, and a newcomer assistant for each 1,000 newcomers. Some responsibles know
+    buildings, wish for a grid, are barred from one, work part-time or may serve elsewhere.
+    """
     rng = np.random.default_rng([seed, 6])
     assert study.totals is not None
-    count = np.maximum(np.ceil(study.totals.to_numpy(dtype=float) / 400 * 1.2), 1).astype(int)
-    community = np.repeat(study.totals.index.to_numpy(), count)
-    rows = len(community)
-    part_time = rng.choice([1.0, 1.0, 1.0, 1.0, 0.5], rows)
-    data = {"staff_id": [f"W{i + 1:05d}" for i in range(rows)],
-            "role": rng.choice(_ROLES, rows), "community_id": community,
-            "capacity": (500 * part_time).astype(int), "capacity_unit": ["households"] * rows,
-            "part_time": part_time, "languages": rng.choice(_LANGUAGES, rows)}
-    frame = pd.DataFrame({name: typed(values, STAFF_TYPES[name], rows)  # type: ignore[arg-type]
-                          for name, values in data.items()})
-    return frame.set_index(pd.Index(frame.pop("staff_id").astype(object), name="staff_id"))
+    newcomers = study.buildings["newcomers"].fillna(0).groupby(
+        study.buildings["community_id"].to_numpy()).sum()
+    rows: list[dict[str, object]] = []
+    for number, (community, total) in enumerate(study.totals.items()):
+        count = max(math.ceil(int(total) / 400 * 1.2), 2)
+        helpers = max(count // 4, 1)
+        crew = [*["responsible"] * count, *["backup"] * (helpers // 2),
+                *["assistant"] * (helpers - helpers // 2)]
+        if number % 3 == 0:
+            crew += [role for role, many in _CREW for _ in range(many)]
+            crew += ["newcomer_assistant"] * (int(newcomers.get(community, 0)) // 1000)
+        rows += [{"community_id": str(community), "role": role, "place": place,
+                  "languages": str(rng.choice(_LANGUAGES))} for place, role in enumerate(crew)]
+    frame = pd.DataFrame(rows)
+    frame["staff_id"] = [f"W{i + 1:05d}" for i in range(len(frame))]
+    _state_capacity(frame)
+    _state_places(frame, study, truth)
+    types = {c.name: c.kind for c in LAYERS["staff"].columns}
+    data = {name: typed(frame[name], types.get(name, "text"), len(frame))
+            for name in (*types, *ROSTER_ONLY)}
+    staff = pd.DataFrame(data)
+    return staff.set_index(pd.Index(staff.pop("staff_id").astype(object), name="staff_id"))
+
+
+def _state_capacity(frame: pd.DataFrame) -> None:
+    """State capacities: mostly 500 households, some two grids, one grid in half the time."""
+    on_grids = frame["role"].isin(["responsible", "backup", "assistant"]).to_numpy()
+    place = frame["place"].to_numpy()
+    two = on_grids & (place % 4 == 1)
+    half = on_grids & (place % 10 == 3)
+    silent = on_grids & (place % 10 == 4)
+    frame["capacity"] = pd.array(np.where(half, 1, np.where(two, 2, 500)), dtype="Int64")
+    frame["capacity_unit"] = np.where(half | two, "grids", "households")
+    frame["part_time"] = np.where(half, 0.5, 1.0)
+    frame.loc[~on_grids | silent, "capacity"] = pd.NA
+    frame.loc[~on_grids | silent, "capacity_unit"] = pd.NA
+
+
+def _state_places(frame: pd.DataFrame, study: Study, truth: pd.Series) -> None:
+    """State what responsibles know, wish for and are barred from, and where else they may serve.
+
+    A community of H households has at least H / 500 grids, so their codes are known beforehand.
+    """
+    assert study.totals is not None
+    assert study.communities is not None
+    homes = study.buildings[(truth > 0).to_numpy(dtype=bool)].sort_values(
+        ["community_id", "estate_id", "building_id"], kind="stable")
+    ids = {str(key): list(group.index) for key, group in homes.groupby("community_id")}
+    owners = study.communities["subdistrict_id"]
+    beside = {str(c): [str(o) for o in owners.index if o != c and owners[o] == owners[c]]
+              for c in owners.index}
+    heads = frame["role"] == "responsible"
+    count = frame[heads].groupby("community_id")["place"].size()
+    for name in ROSTER_ONLY:
+        frame[name] = pd.array([pd.NA] * len(frame), dtype="string")
+    for at, community, place in zip(frame.index[heads], frame["community_id"][heads],
+                                    frame["place"][heads], strict=True):
+        held, many = ids.get(community, []), int(count[community])
+        known = held[len(held) * place // many:len(held) * (place + 1) // many][:6]
+        sure = math.ceil(int(study.totals[community]) / 500)
+        if place % 6 != 5 and known:
+            frame.loc[at, "buildings"] = ";".join(known)
+        if place % 5 == 2:
+            frame.loc[at, "wishes"] = code_grid(community, place % sure + 1)
+        if place % 7 == 3:
+            frame.loc[at, "bars"] = code_grid(community, (place + 1) % sure + 1)
+        if place % 10 == 1 and beside[community]:
+            frame.loc[at, "communities"] = beside[community][place % len(beside[community])]
+
+
+def name_person(word: str, number: int) -> str:
+    """Return a name that is plainly made up: the role, a stem and a numeral.
+
+    >>> name_person("网格员", 0), name_person("社工", 11)
+    ('网格员甲一', '社工乙二')
+    """
+    return word + _STEMS[number % 10] + spell_number(number // 10 + 1)
 
 
 def make_teams(study: Study) -> pd.DataFrame:

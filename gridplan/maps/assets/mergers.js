@@ -50,11 +50,10 @@ Panels.prototype.openMerger = function (c) {
 };
 
 // The mergers, those of most households first.
-Panels.prototype.listMergers = function (box) {
+Panels.prototype.listMergers = function () {
   var self = this, p = this.plan, m = p.mergers, t = this.texts, ids = [];
   p.communities.id.forEach(function (_, c) { if (self.madeOf(c).length > 1) ids.push(c); });
   ids.sort(function (a, b) { return m.total[b] - m.total[a] || a - b; });
-  box.appendChild(make("h2", "", t.mergers + " · " + thousands(ids.length)));
   var list = make("ul", "exceptions");
   ids.forEach(function (c) {
     var made = self.madeOf(c), b = button("", function () { self.view.goCommunity(c); });
@@ -65,5 +64,5 @@ Panels.prototype.listMergers = function (box) {
     }).join(" + "))));
     list.appendChild(make("li", "", undefined, b));
   });
-  box.appendChild(list);
+  this.showList(t.mergers + " · " + thousands(ids.length), list);
 };

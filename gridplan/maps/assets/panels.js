@@ -57,6 +57,7 @@ Panels.prototype.wire = function () {
   byId("fold").addEventListener("click", function () { self.fold(!byId("panel").classList.contains("open")); });
   var list = byId("show-exceptions") || byId("show-mergers");
   if (list) list.addEventListener("click", function () { self.list(); });
+  this.wireStaffing();
 };
 
 Panels.prototype.fold = function (open) {
@@ -130,7 +131,7 @@ Panels.prototype.openGrid = function (i) {
   });
   var contents = g.contents[i] ? make("div", "contents", undefined, make("h3", "", t.contents), make("p", "", undefined, own(g.contents[i]))) : null;
   this.openCard(this.gridName(i), kicker, [number, chip, reason ? make("p", "reason", undefined, own(reason)) : null,
-    this.scores(g.scores, i), rows, bounds.childNodes.length ? make("h3", "", t.bounds) : null, bounds.childNodes.length ? bounds : null, contents, this.groups(i), this.reasons(i)]);
+    this.staffing(i), this.scores(g.scores, i), rows, bounds.childNodes.length ? make("h3", "", t.bounds) : null, bounds.childNodes.length ? bounds : null, contents, this.groups(i), this.reasons(i)]);
 };
 
 // A card for a community, road or estate: its name, what is told of it (nodes or null), and its grids.
@@ -154,16 +155,8 @@ Panels.prototype.exceptions = function () {
 };
 
 Panels.prototype.list = function () {
-  var self = this, p = this.plan, t = this.texts, ids = this.exceptions(), box = byId("list");
-  box.textContent = "";
-  var back = button("back", function () { self.endList(); });
-  back.textContent = "‹ " + t.back;
-  box.appendChild(back);
-  if (p.alone) {
-    this.listMergers(box);
-    return this.showList(box);
-  }
-  box.appendChild(make("h2", "", t.exceptions + " · " + thousands(ids.length)));
+  var self = this, p = this.plan, t = this.texts, ids = this.exceptions();
+  if (p.alone) return this.listMergers();
   var list = make("ul", "exceptions");
   function add(from) {
     ids.slice(from, from + 200).forEach(function (i) {
@@ -183,11 +176,17 @@ Panels.prototype.list = function () {
     }
   }
   add(0);
-  box.appendChild(list);
-  return this.showList(box);
+  this.showList(t.exceptions + " · " + thousands(ids.length), list);
 };
 
-Panels.prototype.showList = function (box) {
+// A list in place of the legend, with a way back.
+Panels.prototype.showList = function (title, list) {
+  var self = this, box = byId("list"), back = button("back", function () { self.endList(); });
+  box.textContent = "";
+  back.textContent = "‹ " + this.texts.back;
+  box.appendChild(back);
+  box.appendChild(make("h2", "", title));
+  box.appendChild(list);
   byId("legend").hidden = true;
   box.hidden = false;
   byId("panel-body").scrollTop = 0;

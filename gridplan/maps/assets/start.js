@@ -98,7 +98,8 @@ View.prototype.goCommunity = function (c) {
   if (this.narrow()) this.panels.fold(false);
   if (p.alone) this.panels.openMerger(c);
   else this.panels.openPlace("community", p.communities.name[c] || p.communities.id[c], ids,
-                             [this.panels.scores(p.communities.scores, c), this.panels.gap(c), this.panels.mergedFrom(c)]);
+                             [this.panels.scores(p.communities.scores, c), this.panels.gap(c),
+                              this.panels.postsOf(c), this.panels.mergedFrom(c)]);
   this.select(p.layers.communities.rings(c));
   this.fit(p.layers.communities.bounds(c), 17);
 };

@@ -245,7 +245,7 @@ Painter.prototype.borders = function (v) {
   this.few("grids", ids, v, 16, function () { this.stroke(v, COLOUR.grid, width); });
   v.g.globalAlpha = 1;
   Object.keys(v.groups).forEach(function (name) {
-    if (!MARK[name] || name === "special" || name === "empty") return;
+    if (!MARK[name] || !MARK[name][1] || name === "special") return;
     if (v.radius > 24 || v.zoom >= 14.5) return self.inset(v, v.groups[name], MARK[name][1], v.radius > 40 ? 5 : 3.4);
     return self.few("grids", v.groups[name], v, 16, function () {
       self.stroke(v, MARK[name][1], v.radius > 12 ? 2 : v.radius > 5 ? 1.2 : 0.8);

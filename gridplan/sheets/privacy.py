@@ -8,6 +8,19 @@ from collections.abc import Set
 
 import pandas as pd
 
+# Folded names of columns that are about persons in any layer of places.
+PRIVATE_NAMES = frozenset((
+    "姓名", "户主", "户主姓名", "居民姓名", "业主", "业主姓名", "联系人", "身份证", "身份证号",
+    "身份证号码", "证件号", "证件号码", "公民身份号码", "电话", "电话号码", "联系电话",
+    "联系方式", "手机", "手机号", "手机号码", "户号", "户口号", "户口簿号", "户籍号",
+    "residentname", "resident", "fullname", "firstname", "lastname", "surname", "personname",
+    "ownername", "householder", "householdername", "headofhousehold", "householdhead", "idcard",
+    "idcardno", "idcardnumber", "idno", "idnumber", "identitynumber", "identitycard",
+    "nationalid", "passport", "passportno", "ssn", "phone", "phoneno", "phonenumber",
+    "contactphone", "tel", "telephone", "mobile", "mobilephone", "cellphone", "householdno",
+    "householdnumber", "householdid", "hukou", "hukouno", "dateofbirth", "birthday", "出生日期"))
+PRIVATE_PART = re.compile("身份证|手机号|户主|居民姓名|业主姓名|联系电话|证件号")
+# A ledger has few columns, so parts of words are enough there.
 _WORDS = re.compile(
     "姓名|户主|业主|住户名|居民名|联系人|租客|房东|身份证|证件号|公民身份|电话|手机|联系方式|"
     "户号|户口|户籍号|出生|微信|银行卡|车牌")
@@ -17,6 +30,9 @@ _ENGLISH = re.compile(
     r"household_?\s?(?:no|number|id)$", re.IGNORECASE)
 _IDENTITY = re.compile(
     r"[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]")
+_IDENTITY_NAME = re.compile(
+    r"身份证|证件号|公民身份|身份号码|id_?\s?card|identity|passport|national_?\s?id",
+    re.IGNORECASE)
 _PHONE = re.compile(r"(?:\+?86)?1[3-9]\d{9}")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
@@ -38,7 +54,7 @@ def private_columns(names: list[str], table: pd.DataFrame, *, known: Set[int], c
     table
         The cells, all text, columns numbered.
     known
-        Columns that mean something to a ledger: their values are not read as names of people.
+        Columns that mean something to the reader: their values are not read as names of people.
     codes
         Columns of codes: their values are not read as phone numbers.
     """
@@ -58,6 +74,24 @@ def is_identity_number(text: str) -> bool:
     if not _IDENTITY.fullmatch(text):
         return False
     return _CHECKS[sum(w * int(d) for w, d in zip(_WEIGHTS, text, strict=False)) % 11] == text[17]
+
+
+def is_identity_column(name: str) -> bool:
+    """Tell whether a column is named as one of identity numbers.
+
+    >>> is_identity_column("身份证号码"), is_identity_column("ID card"), is_identity_column("编号")
+    (True, True, False)
+    """
+    return bool(_IDENTITY_NAME.search(unicodedata.normalize("NFKC", name)))
+
+
+def is_phone(text: str) -> bool:
+    """Tell whether a text is a mobile phone number of China.
+
+    >>> is_phone("+86 138-0000-0000"), is_phone("W00138")
+    (True, False)
+    """
+    return bool(_PHONE.fullmatch(re.sub(r"[\s-]", "", text)))
 
 
 def _is_private(name: str) -> bool:
