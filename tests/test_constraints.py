@@ -252,13 +252,17 @@ def crossings(roads: list[tuple[str, list[tuple[float, float]]]], kind: str = "r
     ([("residential", [(30, 0), (30, 51)]), ("footway", [(30, 51), (30, 100)])], {}, 1),
     ([("residential", [(30, 0), (30, 50)]), ("footway", [(30, 50), (30, 100)]),
       ("footway", [(30, 50), (60, 100)])], {}, 1),
+    ([("footway", [(30, 0), (30, 50.01)]), ("footway", [(30, 50.01), (60, 100)])], {}, 1),
+    ([("footway", [(30, 0), (30, 49.99)]), ("footway", [(30, 50.01), (60, 100)])], {}, 1),
+    ([("footway", [(30, 0), (30, 49.99)])], {}, 0),
     ([("footway", [(20, 0), (30, 50), (40, 0)])], {}, 0),
     ([("motorway", [(30, 0), (30, 100)])], {"structure": "bridge"}, 0),
     ([("service", [(30, 0), (30, 100)])], {"foot": False}, 0),
     ([("residential", [(0, 48), (100, 48)])], {}, 0),
 ], ids=["level crossing", "bridge", "tunnel", "cut at the rail", "ends there", "overshoots",
         "goes on as a path", "forks at the rail",
-        "turns back", "motorway", "not on foot", "alongside"])
+        "goes on a hair beyond", "meets over a hair", "ends a hair before", "turns back",
+        "motorway", "not on foot", "alongside"])
 def test_what_leads_across_a_railway(road: list[Any], values: dict[str, object],
                                      expected: int) -> None:
     assert crossings(road, **values) == expected

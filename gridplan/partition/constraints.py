@@ -139,8 +139,12 @@ def find_crossings(study: Study) -> Shapes:
     roads = study.roads
     barred = roads["road_class"].isin(_NO_WALKING) | ~roads["foot"].fillna(True).astype(bool)
     way = shapely.get_parts(roads.geometry.to_numpy()[~barred.to_numpy(dtype=bool)])
-    row, line = shapely.STRtree(edge).query(way, predicate="intersects")
-    spot, pair = shapely.get_parts(shapely.intersection(way[row], edge[line]), return_index=True)
+    row, line = shapely.STRtree(edge).query(way, predicate="dwithin", distance=_NO_M)
+    met = shapely.intersection(way[row], edge[line])
+    # A way that carries on another may begin a hair beyond the barrier.
+    apart = shapely.is_empty(met)
+    met[apart] = _near_ends(way[row[apart]], edge[line[apart]])
+    spot, pair = shapely.get_parts(met, return_index=True)
     single = shapely.get_type_id(spot) == 0
     spot, row, line = spot[single], row[pair[single]], line[pair[single]]
     sides = pd.DataFrame(_sides(way, row, edge[line], spot), columns=["before", "after"])
@@ -150,6 +154,16 @@ def find_crossings(study: Study) -> Shapes:
     across = ((met.transform("min") < 0).any(axis=1) & (met.transform("max") > 0).any(axis=1))
     found = np.round(shapely.get_coordinates(spot[across.to_numpy(dtype=bool)]), 3)
     return np.asarray(shapely.points(np.unique(found, axis=0)), dtype=object)
+
+
+def _near_ends(ways: Shapes, edge: Shapes) -> Shapes:
+    """Return the point of each barrier that an end of its way all but meets; else nothing."""
+    out = np.full(len(ways), shapely.MultiPoint(), dtype=object)
+    for end in (0, -1):
+        tip = shapely.get_point(ways, end)
+        near = shapely.distance(tip, edge) <= _NO_M
+        out[near] = shapely.get_point(shapely.shortest_line(edge[near], tip[near]), 0)
+    return out
 
 
 def _sides(ways: Shapes, row: Ints, edge: Shapes, spot: Shapes) -> Floats:
