@@ -20,7 +20,7 @@ Luck = NDArray[np.uint64]
 Score = tuple[int, int, int]
 
 FILL = 0.86  # households of a region at the start, as a share of the upper end
-MANY = 45  # units per region above which a graph is coarsened, in many ways: twice the starts
+MANY = 45  # units per region above which a graph is coarsened
 LEAST, REACH, CORE = 3, 6, 5  # fewest and most regions mended at once, and most cut afresh
 TREES, HOPE = 2, 1.6  # trees tried per window, and by how much a hopeful cut may be dearer
 COLD = 0.1  # temperature at the end of an annealing, in mean cut edges
@@ -35,6 +35,7 @@ NO_POOL = Pool(np.zeros(0, np.uint64), np.zeros(1, np.int64), np.zeros(0, np.int
 class Effort:
     """How hard to look: rounds of starts that are crossed, the rounds at last too, and windows.
 
+    ``wide`` is the number of starts on graphs that are coarsened, which can be in many ways.
     Windows are per region: ``windows`` at the top, ``finer`` on every level below it,
     ``crossing`` where solutions are crossed, for each of them. ``settles`` tells whether small
     graphs are cut as well as can be.
@@ -42,6 +43,7 @@ class Effort:
 
     rounds: int
     starts: int
+    wide: int
     windows: float
     finer: float
     crossing: float
@@ -68,9 +70,9 @@ COOL = Mood(redraw=0.5, accept=0.1, hot=2.0, moves=8.0)
 STUBBORN = Mood(redraw=0.7, accept=0.0, hot=1.0, moves=40.0)
 
 EFFORTS = {
-    "fast": Effort(1, 1, 10.0, 3.0, 0.0),
-    "normal": Effort(1, 5, 5.0, 2.0, 4.0),
-    "best": Effort(6, 4, 10.0, 3.0, 8.0, settles=True),
+    "fast": Effort(1, 1, 1, 10.0, 3.0, 0.0),
+    "normal": Effort(1, 5, 6, 5.0, 2.0, 4.0),
+    "best": Effort(6, 4, 8, 10.0, 3.0, 8.0, settles=True),
 }
 
 
@@ -131,9 +133,7 @@ def search_regions(task: Task) -> Labels:
     if (task.count or most) == 1 or task.net.people.size == 1:
         return np.zeros(task.net.people.size, np.int32)
     aim = task.count or int(np.clip(round(task.total / (FILL * task.high)), least, most))
-    starts = task.effort.starts
-    if starts > 1 and task.net.people.size > MANY * aim:
-        starts *= 2
+    starts = task.effort.wide if task.net.people.size > MANY * aim else task.effort.starts
     crossed: list[Labels] = []
     for turn in range(task.effort.rounds):
         found = []
