@@ -65,6 +65,11 @@ ROLES = ("responsible", "backup", "coordinator", "community_officer", "mediator"
          "social_worker", "liaison", "newcomer_assistant", "assistant")
 POSTS = tuple(role for role in ROLES if role != "assistant")
 CAPACITY_UNITS = ("households", "grids")
+# Of whom a row of the service circle tells, and whether an unknown gate is the nearest or farthest.
+COVERAGE_SCOPES = ("city", "subdistrict", "community", "grid", "demand")
+READINGS = ("near", "far")
+# Behind a category: its coverage in a second state of facilities.
+AFTER = ":after"
 
 _TYPES: dict[str, Kind] = {"i": "int", "f": "float", "b": "bool", "t": "text"}
 
@@ -115,6 +120,12 @@ LAYERS: dict[str, Layer] = {layer.name: layer for layer in (
     _layer("facilities", "Point",
            "facility_id name categories level capacity:f area_m2:f meets_norm:b load:f status "
            "source", status=("existing", "proposed")),
+    _layer("demand", "Point", "demand_id name households:i population:i"),
+    _layer("coverage", "",
+           "scope scope_id category walker reading limit_m:f households:i covered:i share:f "
+           "nearest_id nearest_m:f", 5, scope=COVERAGE_SCOPES, reading=READINGS),
+    _layer("service_areas", "MultiPolygon", "area_id category facility_id limit_m:f"),
+    _layer("sites", "Point", "site_id category rank:i gained_households:i bound:f gap:f"),
     _layer("staff", "", "staff_id role community_id capacity:i capacity_unit part_time:f languages",
            role=ROLES, capacity_unit=CAPACITY_UNITS),
     _layer("assignments", "",

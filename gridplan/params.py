@@ -20,6 +20,12 @@ from gridplan.errors import Finding, Findings, InputError, MachineError
 from gridplan.i18n import translate
 
 Effort = Literal["fast", "normal", "best"]
+MODES = ("foot", "bike", "ebike", "car")
+CROSSINGS = ("auto", "join", "apart")
+# Who walks or rides: the mode, and metres a second on a flat way.
+WALKERS: dict[str, tuple[str, float]] = {
+    "adult": ("foot", 1.25), "older": ("foot", 1.0), "frail": ("foot", 0.8),
+    "bike": ("bike", 4.2), "ebike": ("ebike", 5.6), "car": ("car", 8.3)}
 EFFORTS = ("fast", "normal", "best")
 AIMS = ("continuity", "balance", "wishes", "travel")
 POSTS_OF_COMMUNITIES = ("coordinator", "community_officer", "mediator", "guard", "social_worker",
@@ -242,6 +248,67 @@ class AssignParams:
 
 
 @dataclass(frozen=True)
+class NetworkParams:
+    """How roads become a network, how far a point may lie from it, and how fast one drives.
+
+    The speeds are in km/h by road class; a class without one takes that of ``unknown``.
+    """
+
+    join_m: float = 0.5
+    crossings: str = "auto"
+    island_m: float = 2000.0
+    snap_m: float = 500.0
+    car_kmh: Mapping[str, float] = field(default_factory=lambda: {
+        "motorway": 80.0, "trunk": 60.0, "primary": 40.0, "secondary": 35.0, "tertiary": 30.0,
+        "unknown": 30.0, "unclassified": 30.0, "residential": 25.0, "living_street": 15.0,
+        "service": 15.0})
+    ebike_kmh: Mapping[str, float] = field(default_factory=lambda: {
+        "unknown": 20.0, "pedestrian": 8.0, "living_street": 15.0, "service": 15.0, "path": 12.0})
+    bike_kmh: Mapping[str, float] = field(default_factory=lambda: {
+        "unknown": 15.0, "pedestrian": 8.0, "living_street": 12.0, "service": 12.0,
+        "path": 10.0})
+
+    def __post_init__(self) -> None:
+        _check(self, join_m=self.join_m >= 0, crossings=self.crossings in CROSSINGS,
+               island_m=self.island_m >= 0, snap_m=self.snap_m > 0,
+               **{name: all(_within(v, 1, 150) for v in getattr(self, name).values())
+                  and "unknown" in getattr(self, name)
+                  for name in ("car_kmh", "ebike_kmh", "bike_kmh")})
+
+
+@dataclass(frozen=True)
+class CircleParams:
+    """Whose ways to which facilities are measured, and how far they may be."""
+
+    profile: str = "gb50180-draft"
+    walkers: tuple[str, ...] = ("adult", "older", "frail")
+    choice: int = 2
+    catchment_bands: tuple[float, ...] = (1.0, 0.68, 0.22)
+    area_buffer_m: float = 30.0
+
+    def __post_init__(self) -> None:
+        _check(self, walkers=0 < len(self.walkers) == len(set(self.walkers))
+               and set(self.walkers) <= set(WALKERS), choice=_counts(self.choice, 1),
+               catchment_bands=len(self.catchment_bands) > 0
+               and all(_within(w, 0, 1) for w in self.catchment_bands)
+               and list(self.catchment_bands) == sorted(self.catchment_bands, reverse=True),
+               area_buffer_m=1 <= self.area_buffer_m <= 100)
+
+
+@dataclass(frozen=True)
+class SiteParams:
+    """Where a new facility may stand, and whose households count more."""
+
+    spacing_m: float = 100.0
+    priority: float = 1.0
+    most_candidates: int = 5000
+
+    def __post_init__(self) -> None:
+        _check(self, spacing_m=self.spacing_m > 0, priority=self.priority >= 1,
+               most_candidates=_counts(self.most_candidates, 1))
+
+
+@dataclass(frozen=True)
 class ReadParams:
     """What of an input is mended, and how far."""
 
@@ -265,6 +332,9 @@ class Params:
     blocks: BlockParams = field(default_factory=BlockParams)
     partition: PartitionParams = field(default_factory=PartitionParams)
     assign: AssignParams = field(default_factory=AssignParams)
+    network: NetworkParams = field(default_factory=NetworkParams)
+    circle: CircleParams = field(default_factory=CircleParams)
+    site: SiteParams = field(default_factory=SiteParams)
 
     def __post_init__(self) -> None:
         _check(self, seed=self.seed >= 0)

@@ -21,7 +21,7 @@ from gridplan.layers import LAYERS, Column, Layer
 REQUIRED = ("communities", "grids", "units", "borders", "buildings", "roads", "barriers",
             "figures", "tally", "run")
 OPTIONAL = ("specials", "estates", "groups", "must_links", "gates", "mergers", "facilities",
-            "staff", "assignments")
+            "staff", "assignments", "coverage", "service_areas", "sites")
 
 _DECLARED = {
     "text": ("TEXT", "VARCHAR", "CHAR"),

@@ -123,8 +123,10 @@ def _drawing(layer: str, geometry: str, run: Mapping[str, str], lang: str) -> li
             ("ELSE", say("wall"), _line("#6b5b4d", 0.4, "1;1"))])]
     if "POINT" in geometry:
         colour, shape = {"gates": ("#6b5b4d", "square"), "entrances": ("#9aa0a6", "circle"),
-                         "facilities": ("#8e5ea2", "diamond")}.get(layer, (_GREY, "circle"))
-        return [_single(_marker(colour, 2.4 if layer == "facilities" else 1.4, shape))]
+                         "facilities": ("#8e5ea2", "diamond"), "sites": ("#c8502d", "star"),
+                         }.get(layer, (_GREY, "circle"))
+        size = {"facilities": 2.4, "sites": 4.5}.get(layer, 1.4)
+        return [_single(_marker(colour, size, shape))]
     if "LINE" in geometry:
         return [_single(_line(_INK, 0.3))]
     fill, edge, width = {
