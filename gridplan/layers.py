@@ -145,12 +145,13 @@ _INPUT_SPECS = {
              "ebike:b car:b maxspeed_kmh:f length_m:f service",
     "facilities": "facility_id name categories level capacity:f area_m2:f source",
     "must_links": "must_link_id name source",
+    "demand": "demand_id name households:i population:i",
 }
 INPUTS: dict[str, Layer] = {
     name: (_layer(name, LAYERS[name].geometry, _INPUT_SPECS[name])
            if name in _INPUT_SPECS else LAYERS[name])
     for name in ("communities", "buildings", "roads", "barriers", "estates", "gates", "entrances",
-                 "specials", "must_links", "facilities")}
+                 "specials", "must_links", "facilities", "demand")}
 
 # Border class of a line: 0 none, 1 minor, 2 tertiary, 3 secondary, 4 primary and above.
 _MAJOR = {"motorway": 4, "trunk": 4, "primary": 4, "secondary": 3, "tertiary": 2}
@@ -201,6 +202,7 @@ class Study:
     specials: gpd.GeoDataFrame | None = None
     must_links: gpd.GeoDataFrame | None = None
     facilities: gpd.GeoDataFrame | None = None
+    demand: gpd.GeoDataFrame | None = None
     totals: pd.Series | None = None
     sources: tuple[Source, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
