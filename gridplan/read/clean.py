@@ -10,13 +10,13 @@ import pandas as pd
 import pyproj
 import shapely
 
+from gridplan.datum import DATUMS, refuse_unknown, to_wgs84
 from gridplan.errors import Findings, first_ids
 from gridplan.layers import INPUTS, Source, Study, conform_input
 from gridplan.params import Params
 from gridplan.read import crs as crs_rules
 from gridplan.read import names
 from gridplan.read.coverage import fill_holes, fit_communities
-from gridplan.read.datum import DATUMS, refuse_unknown, to_wgs84
 from gridplan.read.guess import guess_shift
 from gridplan.read.held import OUTSIDE, REJECTED, Held
 from gridplan.read.owners import assign_owners
