@@ -172,7 +172,8 @@ def recall_profile(text: str) -> Profile | None:
 
 
 def _recall(row: dict[str, Any]) -> Category:
-    return Category(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+    held: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    return Category(**held)
 
 
 @dataclass(frozen=True)
