@@ -168,8 +168,8 @@ def _over_outlines(snapper: Snapper, points: Points, rows: Ints, home: Ints) -> 
 def outline_places(polygon: shapely.Polygon) -> Points:
     """Return places at equal distances along an outline, about every 20 m and at least 8.
 
-    >>> len(outline_places(shapely.box(0, 0, 100, 50))), len(outline_places(shapely.box(0, 0, 9, 9)))
-    (15, 8)
+    >>> [len(outline_places(shapely.box(0, 0, side, side))) for side in (75, 9)]
+    [15, 8]
     """
     ring = shapely.get_exterior_ring(polygon)
     length = float(shapely.length(ring))

@@ -72,7 +72,7 @@ def build_network(roads: gpd.GeoDataFrame, mode: str = "foot", *,
     if elevation is not None and mode == "foot":
         cost *= _climb(xy, ends, length, elevation, roads.crs, findings)
     road = _ids(frame)[row[line]]
-    component, usable = _find_usable(len(xy), ends, length, cost, mode, params.island_m)
+    component, usable = find_usable(len(xy), ends, length, cost, mode, params.island_m)
     _tell_pieces(ends, length, cost, road, usable, len(xy), findings)
     return StreetNetwork(mode=mode, crs=roads.crs, xy=xy, ends=ends, length_m=length, cost_m=cost,
                          road=road, geometry=geometry, component=component, usable=usable)
@@ -157,7 +157,7 @@ def _draw_edges(chains: Chains, cuts: list[noding.Cut]
 
 
 def _number_along_curve(ends: Ints, nodes: Ints) -> tuple[Ints, Ints]:
-    """Number the nodes so that near ones lie near in memory: searches run twice as fast."""
+    """Renumber the nodes so that near ones lie near in memory: searches run twice as fast."""
     order = np.argsort(curve_key(nodes), kind="stable")
     rank = np.empty(len(nodes), dtype=np.int64)
     rank[order] = np.arange(len(nodes))
@@ -195,9 +195,13 @@ def _climb(xy: Floats, ends: Ints, length: Floats, elevation: Elevation, crs: An
     return np.stack([usage.slope_factor(slope), usage.slope_factor(-slope)], axis=1)
 
 
-def _find_usable(nodes: int, ends: Ints, length: Floats, cost: Floats, mode: str, island_m: float
+def find_usable(nodes: int, ends: Ints, length: Floats, cost: Floats, mode: str, island_m: float
                  ) -> tuple[Ints, NDArray[np.bool_]]:
-    """Return the piece of every node, the largest first, and which edges may be snapped to."""
+    """Return the piece of every node, the largest first, and which edges may be snapped to.
+
+    On foot pieces are what hangs together, else what can be gone round in both directions. The
+    largest by length is usable, and any with at least ``island_m`` of edges.
+    """
     piece = find_pieces(nodes, ends, cost, strong=mode != "foot")
     inside = piece[ends[:, 0]] == piece[ends[:, 1]]
     size = np.bincount(piece[ends[inside, 0]], weights=length[inside],
@@ -212,7 +216,7 @@ def _find_usable(nodes: int, ends: Ints, length: Floats, cost: Floats, mode: str
 
 
 def find_pieces(nodes: int, ends: Ints, cost: Floats, *, strong: bool) -> Ints:
-    """Number the connected pieces of nodes; strong ones can be gone round in both directions.
+    """Find the connected pieces of nodes; strong ones can be gone round in both directions.
 
     >>> ends, cost = np.array([[0, 1], [1, 2]]), np.array([[1.0, 1.0], [1.0, np.inf]])
     >>> [len(set(find_pieces(3, ends, cost, strong=s).tolist())) for s in (False, True)]

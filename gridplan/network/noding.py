@@ -76,7 +76,7 @@ def _tidy(chains: Chains) -> Chains:
 
 
 def number_places(xy: Ints) -> Ints:
-    """Number the places of vertices: equal numbers, equal coordinates.
+    """Give places of vertices numbers: equal numbers, equal coordinates.
 
     >>> number_places(np.array([[5, 1], [2, 2], [5, 1]])).tolist()
     [1, 0, 1]
@@ -188,8 +188,17 @@ def insert_vertices(chains: Chains, line: Ints, along_m: Floats, xy: Ints) -> Ch
 
 @dataclass(frozen=True)
 class Crossings:
-    """Where lines of one level cross: the lines, the place, who has a vertex there, and whether
-    neither ends there."""
+    """Where lines of one level cross.
+
+    Attributes
+    ----------
+    line
+        (c, 2) the two lines; ``xy`` is the place in millimetres.
+    has_vertex
+        (c, 2) whether each has a vertex there.
+    through
+        (c,) whether neither ends there.
+    """
 
     line: Ints
     xy: Ints
@@ -214,7 +223,7 @@ def find_crossings(chains: Chains) -> Crossings:
     ends = np.concatenate([chains.first, chains.last])
     held = _has(chains.line, chains.xy, both, xy)
     ends_there = _has(chains.line[ends], chains.xy[ends], both, xy)
-    return Crossings(both, xy, held, ~ends_there.any(axis=1))
+    return Crossings(both, xy, held, np.asarray(~ends_there.any(axis=1)))
 
 
 def _unique_rows(both: Ints, xy: Ints) -> tuple[Ints, Ints]:
@@ -248,7 +257,7 @@ def are_hand_drawn(found: Crossings) -> bool:
 
     Only those count where neither line ends: an end that touches is a junction either way.
     """
-    shared = found.has_vertex.all(axis=1)[found.through]
+    shared = np.asarray(found.has_vertex[found.through].all(axis=1))
     return bool(shared.size) and int(shared.sum()) * 2 < shared.size
 
 
