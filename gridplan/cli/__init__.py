@@ -17,6 +17,7 @@ import typer
 
 from gridplan import __version__
 from gridplan.cli.assign import DEMO_ROSTER, assign, assign_demo, tell_summary
+from gridplan.cli.circle import circle
 from gridplan.cli.console import Screen, guard
 from gridplan.cli.diff import diff
 from gridplan.cli.locks import read_locked, tell_locked
@@ -354,6 +355,7 @@ def check(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpk
 verb(*WRITING, "config", "seed", "effort", *READING)(merge)
 verb(*WRITING)(diff)
 verb(*WRITING, "config", "seed", "strict", "column", "layer", "drop_columns")(assign)
+verb(*WRITING, "config", "seed", *READING)(circle)
 
 
 verb("output", "force", "dry_run", "column", "layer")(report)
@@ -496,7 +498,7 @@ def is_plan(path: Path) -> bool:
         return "locked" in str(error)
     except sqlite3.DatabaseError:
         return False
-    return "run" in names and bool(names & {"grids", "mergers"})
+    return "run" in names and bool(names & {"grids", "mergers", "coverage"})
 
 
 def make_folder(folder: Path) -> None:
