@@ -1,0 +1,11 @@
+"""Where to put the next facilities: sites that serve most, with a bound on what is possible."""
+
+from gridplan.siting.best import Work
+from gridplan.siting.cover import cover_most, cover_share
+from gridplan.siting.links import Links
+from gridplan.siting.serving import serve_most
+from gridplan.siting.solution import CannotMeetError, Solution
+from gridplan.siting.ways import shorten_ways
+
+__all__ = ["CannotMeetError", "Links", "Solution", "Work", "cover_most", "cover_share",
+           "serve_most", "shorten_ways"]
