@@ -67,8 +67,8 @@ def build_network(roads: gpd.GeoDataFrame, mode: str = "foot", *,
     if mode not in MODES:
         raise ValueError(f"no such mode: {mode}")
     params, findings = params or NetworkParams(), findings or Findings()
-    frame, lines, row = _take_lines(roads, mode, barriers, findings)
-    chains, cuts = _join(lines, frame, row, mode, estates, gates, params)
+    frame, chains, row = _take_lines(roads, mode, barriers, findings)
+    chains, cuts = _join(chains, mode, estates, gates, params)
     ends, xy, geometry, line = _draw_edges(chains, cuts)
     length = shapely.length(geometry)
     cost = _price(frame, row[line], length, mode, params)
@@ -87,8 +87,8 @@ def _ids(frame: pd.DataFrame) -> NDArray[np.object_]:
 
 
 def _take_lines(roads: gpd.GeoDataFrame, mode: str, barriers: gpd.GeoDataFrame | None,
-                findings: Findings) -> tuple[gpd.GeoDataFrame, NDArray[np.object_], Ints]:
-    """Return the open roads by id, their lines, and the row of each line."""
+                findings: Findings) -> tuple[gpd.GeoDataFrame, Chains, Ints]:
+    """Return the open roads by id, their lines as chains, and the row of each line."""
     if roads.crs is None or not roads.crs.is_projected:
         findings.add("network.not_metric", layer="roads")
         findings.stop_on_faults()
@@ -103,18 +103,18 @@ def _take_lines(roads: gpd.GeoDataFrame, mode: str, barriers: gpd.GeoDataFrame |
     held = roads[usage.is_open(roads, mode, barriers) & ~empty]
     frame = held.iloc[np.argsort(_ids(held).astype(str), kind="stable")]
     lines, row = shapely.get_parts(frame.geometry.to_numpy(), return_index=True)
-    if not len(lines):
-        findings.add("network.no_roads", layer="roads", field=mode, rows=len(roads))
-        findings.stop_on_faults()
-    return frame, lines, row.astype(np.int64)
-
-
-def _join(lines: NDArray[np.object_], frame: gpd.GeoDataFrame, row: Ints, mode: str,
-          estates: gpd.GeoDataFrame | None, gates: gpd.GeoDataFrame | None, params: NetworkParams
-          ) -> tuple[Chains, list[noding.Cut]]:
     level = (frame["level"].astype("Float64").fillna(0).to_numpy(dtype=np.int64)
              if "level" in frame.columns else np.zeros(len(frame), np.int64))
     chains = noding.make_chains(lines, level[row])
+    if not chains.line.size:
+        findings.add("network.no_roads", layer="roads", field=mode, rows=len(roads))
+        findings.stop_on_faults()
+    return frame, chains, row.astype(np.int64)
+
+
+def _join(chains: Chains, mode: str, estates: gpd.GeoDataFrame | None,
+          gates: gpd.GeoDataFrame | None, params: NetworkParams
+          ) -> tuple[Chains, list[noding.Cut]]:
     chains = noding.join_loose_ends(chains, params.join_m)
     if params.crossings != "apart":
         found = noding.find_crossings(chains)
