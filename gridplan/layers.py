@@ -65,6 +65,10 @@ ROLES = ("responsible", "backup", "coordinator", "community_officer", "mediator"
          "social_worker", "liaison", "newcomer_assistant", "assistant")
 POSTS = tuple(role for role in ROLES if role != "assistant")
 CAPACITY_UNITS = ("households", "grids")
+# Who patrols: the city's centre, the squadron of a town, the community; how; on which days.
+TIERS = ("city", "town", "community")
+MODES = ("foot", "bike", "ebike", "car")
+DAY_KINDS = ("all", "workday", "weekend", "holiday")
 # Of whom a row of the service circle tells, and whether an unknown gate is the nearest or farthest.
 COVERAGE_SCOPES = ("city", "subdistrict", "community", "grid", "demand")
 READINGS = ("near", "far")
@@ -130,6 +134,25 @@ LAYERS: dict[str, Layer] = {layer.name: layer for layer in (
            role=ROLES, capacity_unit=CAPACITY_UNITS),
     _layer("assignments", "",
            "assignment_id grid_id community_id staff_id role travel_m:f kept:b", role=POSTS),
+    _layer("stations", "Point", "station_id name kind tier zone_id", tier=TIERS),
+    _layer("stops", "Point",
+           "stop_id name kind tier zone_id priority:i visits_per_day:f visits_per_week:f "
+           "spacing_min:i service_min:i windows optional:b penalty:i", tier=TIERS),
+    _layer("required", "LineString",
+           "required_id road_id tier passes_per_day:i day_kind optional:b prize:i", tier=TIERS,
+           day_kind=DAY_KINDS),
+    _layer("calendar", "", "calendar_id date day_kind duty crew team_id shift",
+           day_kind=DAY_KINDS[1:]),
+    _layer("teams", "",
+           "team_id tier mode station_id crew shift_start shift_end break_min:i break_window "
+           "members:i zone_id", tier=TIERS, mode=MODES),
+    _layer("zones", "MultiPolygon", "zone_id tier name workload:f", tier=TIERS),
+    _layer("routes", "LineString",
+           "route_id day shift team_id mode distance_m:f duration_min:f served_m:f deadhead_m:f "
+           "bound_m:f bound_min:f gap:f", mode=MODES),
+    _layer("visits", "",
+           "visit_id route_id order:i stop_id required_id arrive depart instruction"),
+    _layer("log", "", "log_id day shift team_id visit_id done:b passed_m:f"),
     _layer("figures", "", "name scope scope_id value:f unit target:f numerator:f denominator:f", 3),
     _layer("tally", "", "stage layer rows_in:i used:i repaired:i rejected:i outside:i "
            "households_in:i households_out:i note", 2),
@@ -145,12 +168,13 @@ _INPUT_SPECS = {
              "ebike:b car:b maxspeed_kmh:f length_m:f service",
     "facilities": "facility_id name categories level capacity:f area_m2:f source",
     "must_links": "must_link_id name source",
+    "demand": "demand_id name households:i population:i",
 }
 INPUTS: dict[str, Layer] = {
     name: (_layer(name, LAYERS[name].geometry, _INPUT_SPECS[name])
            if name in _INPUT_SPECS else LAYERS[name])
     for name in ("communities", "buildings", "roads", "barriers", "estates", "gates", "entrances",
-                 "specials", "must_links", "facilities")}
+                 "specials", "must_links", "facilities", "demand")}
 
 # Border class of a line: 0 none, 1 minor, 2 tertiary, 3 secondary, 4 primary and above.
 _MAJOR = {"motorway": 4, "trunk": 4, "primary": 4, "secondary": 3, "tertiary": 2}
@@ -201,6 +225,7 @@ class Study:
     specials: gpd.GeoDataFrame | None = None
     must_links: gpd.GeoDataFrame | None = None
     facilities: gpd.GeoDataFrame | None = None
+    demand: gpd.GeoDataFrame | None = None
     totals: pd.Series | None = None
     sources: tuple[Source, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)

@@ -13,11 +13,11 @@ from bad_inputs import every_finding_can_be_told  # noqa: F401
 from shapely import LineString, MultiPolygon, Point, Polygon, box
 from shapely.affinity import translate
 
+from gridplan.datum import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
 from gridplan.errors import Findings, InputError
 from gridplan.layers import Source
 from gridplan.params import Params, ReadParams
 from gridplan.read import clean_study, read_layers
-from gridplan.read.datum import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
 from gridplan.read.guess import guess_shift
 from gridplan.read.held import Held
 

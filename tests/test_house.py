@@ -18,7 +18,7 @@ PACKAGE = ROOT / "gridplan"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"i18n": set(), "errors": {"i18n"}, "params": {"i18n", "errors"}}
-GROUND = {"categories", "layers", "outputs", "regions", "sheets"}
+GROUND = {"categories", "datum", "layers", "outputs", "regions", "sheets"}
 STAGES = {"read", "osm", "ledger", "households", "blocks", "partition", "assign", "network",
           "plan", "check", "maps", "report", "export", "town", "patrol", "circle", "siting",
           "merge", "roster", "diff"}

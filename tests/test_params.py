@@ -207,7 +207,7 @@ def any_number(value):
         return st.integers(value, value + 60)
     if isinstance(value, float):
         low = value * 0.5
-        return st.floats(1.0 if low < 1 < value else low, value, allow_nan=False)
+        return st.floats(1.0 if low < 1 <= value else low, value, allow_nan=False)
     return st.just(value)
 
 

@@ -21,7 +21,9 @@ from gridplan.layers import LAYERS, Column, Layer
 REQUIRED = ("communities", "grids", "units", "borders", "buildings", "roads", "barriers",
             "figures", "tally", "run")
 OPTIONAL = ("specials", "estates", "groups", "must_links", "gates", "mergers", "facilities",
-            "staff", "assignments", "coverage", "service_areas", "sites")
+            "staff", "assignments", "coverage", "service_areas", "sites",
+            "stations", "stops", "required", "calendar", "teams", "zones", "routes", "visits",
+            "log")
 
 _DECLARED = {
     "text": ("TEXT", "VARCHAR", "CHAR"),

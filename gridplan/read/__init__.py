@@ -1,14 +1,16 @@
 """Any file or table → checked layers in one metric CRS.
 
 :func:`read_layers` brings files in, :func:`clean_study` makes a :class:`~gridplan.layers.Study`
-of them, :func:`clean_boundaries` takes boundaries alone, :func:`read_totals` reads household
-totals, :func:`inspect_file` only looks.
+of them, :func:`clean_boundaries` takes boundaries alone, :func:`clean_demand` points with
+households in the place of buildings, :func:`read_totals` reads
+household totals, :func:`inspect_file` only looks.
 """
 
 from gridplan.read.boundaries import clean_boundaries
 from gridplan.read.clean import clean_study
+from gridplan.read.demand import clean_demand
 from gridplan.read.inspect import FileReport, LayerReport, inspect_file
 from gridplan.read.intake import read_layers, read_totals
 
-__all__ = ["FileReport", "LayerReport", "clean_boundaries", "clean_study", "inspect_file",
-           "read_layers", "read_totals"]
+__all__ = ["FileReport", "LayerReport", "clean_boundaries", "clean_demand", "clean_study",
+           "inspect_file", "read_layers", "read_totals"]

@@ -10,20 +10,21 @@ import pandas as pd
 import pyproj
 import shapely
 
+from gridplan.datum import DATUMS, refuse_unknown, to_wgs84
 from gridplan.errors import Findings, first_ids
 from gridplan.layers import INPUTS, Source, Study, conform_input
 from gridplan.params import Params
 from gridplan.read import crs as crs_rules
 from gridplan.read import names
 from gridplan.read.coverage import fill_holes, fit_communities
-from gridplan.read.datum import DATUMS, refuse_unknown, to_wgs84
 from gridplan.read.guess import guess_shift
 from gridplan.read.held import OUTSIDE, REJECTED, Held
 from gridplan.read.owners import assign_owners
 from gridplan.read.shapes import drop_missing, explode_lines, repair_shapes
 
 _PREFIX = {"buildings": "b", "roads": "r", "barriers": "x", "estates": "e", "gates": "g",
-           "entrances": "n", "specials": "s", "must_links": "m", "facilities": "f"}
+           "entrances": "n", "specials": "s", "must_links": "m", "facilities": "f",
+           "demand": "q"}
 # Layers whose ids are only ours: a repeated one (segments of one street) is renamed, not refused.
 _RENAMED = frozenset(("roads", "barriers"))
 _CLIPPED = ("roads", "barriers", "estates", "gates", "entrances", "specials", "must_links",
@@ -118,7 +119,7 @@ def _hold(raw: Mapping[str, gpd.GeoDataFrame], sources: Sequence[Source], findin
         files.setdefault(role, []).append(source.name)
     held = {}
     for role in ("outline", *INPUTS):
-        if role not in raw or (role == "communities" and delineate):
+        if role not in raw or role == "demand" or (role == "communities" and delineate):
             continue
         if role == "outline" and not delineate:
             findings.add("read.outline_unused", "warning", layer=role)
@@ -175,9 +176,11 @@ def _reject_passable(barriers: Held) -> None:
     barriers.drop(passable_now | unknown, REJECTED)
 
 
-def _bring_together(held: dict[str, Held], findings: Findings) -> pyproj.CRS:
+def _bring_together(held: dict[str, Held], findings: Findings,
+                    first: str = "") -> pyproj.CRS:
     """Reproject all layers into the one metric CRS of the run; tell which lie elsewhere."""
-    area = next((held[r] for r in _NEEDED if r in held and not held[r].frame.empty), None)
+    area = next((held[r] for r in (first, *_NEEDED)
+                 if r in held and not held[r].frame.empty), None)
     if area is None:  # nothing lies anywhere: no CRS can be settled
         findings.stop_on_faults()
         raise AssertionError("an empty layer is a fault")

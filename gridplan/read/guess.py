@@ -9,15 +9,15 @@ import numpy as np
 import pyproj
 import shapely
 
-from gridplan.errors import Findings
-from gridplan.read.crs import CHINA, bounds_of, to_lonlat
-from gridplan.read.datum import (
+from gridplan.datum import (
     bd09_to_wgs84,
     gcj02_to_wgs84,
     shift_m,
     wgs84_to_bd09,
     wgs84_to_gcj02,
 )
+from gridplan.errors import Findings
+from gridplan.read.crs import CHINA, bounds_of, to_lonlat
 from gridplan.read.held import Held
 
 _SAMPLES = 4000

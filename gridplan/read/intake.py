@@ -14,11 +14,11 @@ import pandas as pd
 import pyproj
 import shapely
 
+from gridplan.datum import refuse_unknown, to_wgs84
 from gridplan.errors import Findings, first_ids
 from gridplan.layers import INPUTS, Kind, Source, typed
 from gridplan.read import crs as crs_rules
 from gridplan.read import door, names, values
-from gridplan.read.datum import refuse_unknown, to_wgs84
 from gridplan.read.door import Refused
 from gridplan.read.table import read_table
 from gridplan.read.vector import RawTable, read_vector

@@ -98,6 +98,10 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
                        "kind", "type"),
         "level": ("level", "等级", "级别"), "capacity": ("capacity", "床位", "学位", "容量"),
         "area_m2": ("area_m2", "area", "面积", "建筑面积"), "source": ("source", "来源")},
+    "demand": {
+        "demand_id": ("demand_id", "id", "编号", "编码", "hex_id", "h3"),
+        "name": _NAME, "households": (*_HOUSEHOLDS, "户"),
+        "population": _POPULATION},
     "outline": {"name": _NAME},
     "totals": {
         "community_id": (*_COMMUNITY, "编码", "代码", "code", "id"),

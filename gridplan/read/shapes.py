@@ -13,7 +13,8 @@ WANTED: dict[str, frozenset[int]] = {
     "communities": frozenset((2,)), "outline": frozenset((2,)), "estates": frozenset((2,)),
     "specials": frozenset((2,)), "buildings": frozenset((0, 2)), "roads": frozenset((1,)),
     "barriers": frozenset((1, 2)), "gates": frozenset((0,)), "entrances": frozenset((0,)),
-    "must_links": frozenset((0, 1, 2)), "facilities": frozenset((0,))}
+    "must_links": frozenset((0, 1, 2)), "facilities": frozenset((0,)),
+    "demand": frozenset((0,))}
 # Layers whose areas are somebody's border: a repair may not move them.
 _STRICT = frozenset(("communities", "outline", "estates", "specials"))
 _AREA_CHANGE = 0.001

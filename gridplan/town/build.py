@@ -11,11 +11,11 @@ import shapely
 
 from gridplan.errors import Finding, UsageError
 from gridplan.layers import Study, conform_input
+from gridplan.town.facilities import make_facilities
 from gridplan.town.ground import fill_blocks, make_buildings, make_communities
 from gridplan.town.layout import CITY, Layout, lay_out
 from gridplan.town.names import Names, spell_number
 from gridplan.town.people import (
-    make_facilities,
     make_key_places,
     make_ledger,
     make_staff,

@@ -1,4 +1,4 @@
-"""Who works in the town and what is kept about it: facilities, staff, teams, places, a ledger."""
+"""Who works in the town and what is kept about it: staff, teams, places, a ledger."""
 
 from __future__ import annotations
 
@@ -7,95 +7,16 @@ import math
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 
-from gridplan.layers import LAYERS, Study, code_grid, conform_input, typed
-from gridplan.town.names import Names, spell_number
+from gridplan.layers import LAYERS, Study, code_grid, typed
+from gridplan.town.names import spell_number
 
-# A category, how many of it a community of 3,000 households has, and the ending of its name.
-_SERVICES = (
-    ("community_service_station", 1.0, "党群服务中心"), ("health_station", 1.0, "卫生服务站"),
-    ("convenience_store", 4.0, "便利店"), ("pharmacy", 1.2, "药房"), ("supermarket", 0.8, "超市"),
-    ("kindergarten", 1.0, "幼儿园"), ("elderly_day_care", 0.6, "日间照料中心"),
-    ("bank", 0.5, "银行"), ("post_office", 0.2, "邮局"), ("police_post", 0.35, "警务站"),
-    ("wet_market", 0.3, "菜市场"), ("recycling", 0.6, "回收站"), ("toilets", 0.8, "公厕"),
-    ("bicycle_park", 1.0, "停车棚"), ("culture_centre", 0.25, "文化站"),
-    ("mediation_room", 0.4, "调解室"), ("canteen_for_the_old", 0.4, "助老食堂"))
-_PLACES = {"hospital": ("health_centre", "医院"), "market": ("wet_market;supermarket", "农贸市场"),
-           "park": ("park;playground", "公园"), "campus": ("sports_centre;culture_centre", "学院")}
-_BUS_CLASSES = ("primary", "secondary", "tertiary")
 _LANGUAGES = ("普通话", "普通话", "普通话", "普通话;英语", "普通话;手语")
 # What a community has besides its grid staff, where it has a full crew, and how many.
 _CREW = (("coordinator", 1), ("community_officer", 1), ("mediator", 2), ("guard", 2),
          ("social_worker", 1), ("liaison", 1))
 _STEMS = "甲乙丙丁戊己庚辛壬癸"
 ROSTER_ONLY = ("buildings", "wishes", "bars", "communities")
-
-
-def make_facilities(study: Study, names: Names, seed: int) -> gpd.GeoDataFrame:
-    """Return schools, clinics, shops, stations and bus stops as points on buildings and roads."""
-    rng = np.random.default_rng([seed, 5])
-    centre = shapely.get_coordinates(shapely.centroid(study.buildings.geometry.to_numpy()))
-    rows: list[tuple[str, str, float, float]] = []
-    assert study.totals is not None
-    use = study.buildings["use"].to_numpy()
-    owner = study.buildings["community_id"].to_numpy()
-    order = np.argsort(owner, kind="stable")
-    starts = np.searchsorted(owner[order], study.totals.index.to_numpy())
-    ends = np.searchsorted(owner[order], study.totals.index.to_numpy(), side="right")
-    for total, start, end in zip(study.totals, starts, ends, strict=True):
-        mine = order[start:end]
-        good = mine[np.isin(use[mine], ["retail", "mixed", "public", "apartments"])]
-        good = good if len(good) else mine[np.isin(use[mine], ["house"])]
-        for category, per, ending in _SERVICES:
-            count = int(rng.poisson(per * int(total) / 3000))
-            if category in ("community_service_station", "health_station"):
-                count = max(count, 1)
-            chosen = rng.choice(good, count) if len(good) else ()
-            rows += [(names.take(ending), category, *centre[at]) for at in chosen]
-        schools = mine[use[mine] == "school"]
-        if len(schools):
-            level = ("primary_school", "小学") if rng.random() < 0.62 else ("middle_school", "中学")
-            rows.append((names.take(level[1]), level[0], *centre[schools[0]]))
-    rows += _place_services(study, names)
-    rows += _bus_stops(study)
-    table = pd.DataFrame(rows, columns=["name", "categories", "x", "y"])
-    table["facility_id"] = [f"F{i + 1:05d}" for i in range(len(table))]
-    upper = table["categories"].str.contains("health_centre|sports|subdistrict")
-    table["level"] = np.where(upper, "subdistrict", "community")
-    table["source"] = "town"
-    return conform_input("facilities", gpd.GeoDataFrame(
-        table, geometry=shapely.points(np.round(table[["x", "y"]].to_numpy(float), 2)),
-        crs=study.crs))
-
-
-def _place_services(study: Study, names: Names) -> list[tuple[str, str, float, float]]:
-    """Return what special places offer, and a service centre and police post per subdistrict."""
-    rows = []
-    for kind, name, shape in zip(study.layer("specials")["kind"], study.layer("specials")["name"],
-                                 study.layer("specials").geometry, strict=True):
-        if kind in _PLACES:
-            point = shape.representative_point()
-            rows.append((str(name), _PLACES[kind][0], point.x, point.y))
-    assert study.communities is not None
-    first = study.communities.drop_duplicates("subdistrict_id")
-    offices = study.buildings[study.buildings["use"].isin(["office", "retail", "mixed"])]
-    home = offices.drop_duplicates("community_id").set_index("community_id")
-    for key in first.index:
-        at = home.geometry.get(key)
-        point = (first.geometry[key] if at is None else at).representative_point()
-        rows.append((names.take("街道便民服务中心"), "subdistrict_service_centre",
-                     point.x, point.y))
-        rows.append((names.take("派出所"), "police_post", point.x + 3.0, point.y))
-    return rows
-
-
-def _bus_stops(study: Study) -> list[tuple[str, str, float, float]]:
-    roads = study.roads[study.roads["road_class"].isin(_BUS_CLASSES)
-                        & (study.roads["length_m"] > 250)]
-    points = shapely.line_interpolate_point(roads.geometry.to_numpy(), 0.5, normalized=True)
-    return [(f"{name}站", "bus_stop", p.x, p.y)
-            for name, p in zip(roads["name"], points, strict=True)]
 
 
 def make_staff(study: Study, truth: pd.Series, seed: int) -> pd.DataFrame:
