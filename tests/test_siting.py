@@ -103,6 +103,18 @@ def test_cover_most_is_what_counting_finds(town, new, lazy):
     assert (np.diff(found.gained) <= 0).all()
 
 
+@given(towns(), st.lists(st.integers(0, 2), min_size=7, max_size=7), st.integers(0, 4),
+       st.booleans())
+def test_of_each_group_one_site_is_chosen_at_most(town, group, new, lazy):
+    group = group[:len(town.way)]
+    found = cover_most(town.links, town.weight, new, covered=town.covered, **town.rules,
+                       group=group, work=NO_SEARCH if lazy else None)
+    fair = [chosen for chosen in town.sets(new) if len({group[j] for j in chosen}) == len(chosen)]
+    best = max(town.covers(chosen) for chosen in fair) - town.covers(())
+    assert len({group[j] for j in found.chosen.tolist()}) == found.chosen.size
+    assert found.value == found.bound == best
+
+
 @given(towns(), st.sampled_from([0.2, 0.5, 0.75, 0.9, 1.0]), st.booleans())
 def test_cover_share_needs_as_few_as_counting_finds(town, share, lazy):
     need = share * town.weight.sum() - 1e-9
@@ -253,17 +265,17 @@ def test_links_that_do_not_fit_are_refused(bad):
 @pytest.mark.parametrize("bad", [
     {"weight": [1]}, {"weight": [1, -1]}, {"weight": [1, np.nan]}, {"weight": [1, np.inf]},
     {"new": -1}, {"kept": [1]}, {"forbidden": [-1]}, {"kept": [0], "forbidden": [0]},
-    {"covered": [True]}])
+    {"covered": [True]}, {"group": [-1]}, {"group": [0, 1]}])
 def test_numbers_that_cannot_be_are_refused(bad):
     good = {"links": Links([0, 2], [0, 1], 2, [1.0, 2.0]), "weight": [1, 1], "new": 1}
     with pytest.raises(ValueError, match=r".+"):
         cover_most(**{**good, **bad})
-    if "covered" not in bad:
+    if not {"covered", "group"} & set(bad):
         with pytest.raises(ValueError, match=r".+"):
             shorten_ways(**{**good, **bad})
         with pytest.raises(ValueError, match=r".+"):
             serve_most(**{**good, **bad}, room=[3])
-    if "new" not in bad:
+    if not {"new", "group"} & set(bad):
         del good["new"]
         with pytest.raises(ValueError, match=r".+"):
             cover_share(**{**good, **bad})

@@ -39,6 +39,7 @@ class Master:
     top: Floats
     about: Ints
     level: Floats
+    group: Ints
 
     @property
     def demands(self) -> int:
@@ -53,17 +54,23 @@ class Master:
         link = np.arange(cut.size) - first + start[self.about][cut]
         above = self.falling.value[link] - self.level[cut]
         used = above > 0
+        size_of = np.bincount(self.group)
+        number = np.cumsum(size_of > 1) * (size_of > 1)
+        shared = np.flatnonzero(size_of[self.group] > 1)
         rows = np.concatenate([cut[used], np.arange(self.about.size),
-                               np.full(self.sites, self.about.size)])
+                               np.full(self.sites, self.about.size),
+                               self.about.size + number[self.group[shared]]])
         columns = np.concatenate([self.falling.other[link][used], self.sites + self.about,
-                                  np.arange(self.sites)])
-        values = np.concatenate([-above[used], np.ones(self.about.size), np.ones(self.sites)])
+                                  np.arange(self.sites), shared])
+        values = np.concatenate([-above[used], np.ones(self.about.size), np.ones(self.sites),
+                                 np.ones(shared.size)])
+        groups = int(number.max(initial=0))
         count = self.sites + self.demands
         whole = np.arange(count) < self.sites
         return Program(
             worth=np.where(whole, 0.0, 1.0),
-            rows=sparse.csr_matrix((values, (rows, columns)), (self.about.size + 1, count)),
-            most=np.append(self.level, float(self.new)), low=np.zeros(count),
+            rows=sparse.csr_matrix((values, (rows, columns)), (self.about.size + 1 + groups, count)),
+            most=np.concatenate([self.level, [float(self.new)], np.ones(groups)]), low=np.zeros(count),
             high=np.concatenate([high, self.top]), whole=whole)
 
     def cut(self, x: Floats) -> Master | None:
@@ -73,7 +80,8 @@ class Master:
         if about.size == 0:
             return None
         return Master(self.falling, self.sites, self.new, self.top,
-                      np.concatenate([self.about, about]), np.concatenate([self.level, level]))
+                      np.concatenate([self.about, about]), np.concatenate([self.level, level]),
+                      self.group)
 
     def gets(self, opened: Bools) -> Floats:
         """Return what each demand gets of opened sites."""
@@ -154,4 +162,5 @@ def _lay_master(worth: Worth, left: Bools, price: Floats, new: int) -> Master:
     falling = Rows(start, sites[order], value[order])
     below = np.where(falling.value < price[heard][spread(falling)], falling.value, 0.0)
     return Master(falling, int(left.sum()), new, falling.value[start[:-1]],
-                  np.arange(heard.size), np.maximum.reduceat(below, start[:-1]))
+                  np.arange(heard.size), np.maximum.reduceat(below, start[:-1]),
+                  worth.group[left])

@@ -23,6 +23,7 @@ from gridplan.siting.kernels import (
     Rows,
     State,
     fill_greedily,
+    keep_best,
     open_site,
     relax_demand,
     shake_sites,
@@ -56,15 +57,15 @@ class Best:
 
 
 def choose_best(site: Ints, demand: Ints, value: Floats, sites: int, demands: int, new: int, *,
-                seed: int = 1, work: Work | None = None, enough: float = np.inf) -> Best:
+                group: Ints | None = None, seed: int = 1, work: Work | None = None) -> Best:
     """Return at most ``new`` sites that are worth most together.
 
     Parameters
     ----------
     site, demand, value
         What each site is worth to each demand, above 0.
-    enough
-        A value that need not be bettered.
+    group
+        (sites,) of each site; at most one of each group is chosen.
 
     Returns
     -------
@@ -77,27 +78,27 @@ def choose_best(site: Ints, demand: Ints, value: Floats, sites: int, demands: in
     ([0], 4.0, 4.0, True)
     """
     work = work or Work()
-    worth = reduce_worth(site, demand, value, sites, demands)
-    new = min(new, worth.site.size)
+    worth = reduce_worth(site, demand, value, sites, demands, group)
+    new = min(new, worth.groups)
     if new == 0:
         return Best(np.zeros(0, np.int64), 0.0, 0.0, True)
     whole = is_whole(value)
     top = float(best_of(worth.by_demand).sum())
     step = 1.0 if whole else PROVEN * top
     more = step * (1 - MARGIN)
-    most = min(top, enough)
-    chosen, got = search_sites(worth, new, most, work.shakes, seed)
+    chosen, got = search_sites(worth, new, top, work.shakes, seed)
     bound = top
-    if got < most:
+    if got < top:
         price = 0.5 * measure_sites(worth, chosen)
-        limit, price, above = relax_demand(price, new, got + more, work.prices, worth.by_site)
+        limit, price, above = relax_demand(price, new, got + more, work.prices, worth.by_site,
+                                           worth.group)
         bound = round_down(min(bound, limit), whole)
         shakes = count_shakes(worth, work)
         if not is_proven(got, bound, step) and shakes:
-            again = search_sites(worth, new, min(bound, enough), shakes, seed,
+            again = search_sites(worth, new, bound, shakes, seed,
                                  np.argsort(-above, kind="stable")[:new])
             chosen, got = again if again[1] > got else (chosen, got)
-        if not is_proven(got, bound, step) and got < enough:
+        if not is_proven(got, bound, step):
             left = keep_open(worth, chosen, above, new, limit, got + more)
             if left.any() and int((np.diff(worth.by_site.start)[left]).sum()) <= MOST_LINKS:
                 chosen, got, bound = prove_best(
@@ -146,7 +147,8 @@ def search_sites(worth: Worth, new: int, enough: float, shakes: int, seed: int,
     """Return the best sites found, and their value; ``start`` is open to begin with."""
     state = start_state(worth)
     for j in () if start is None else start.tolist():
-        open_site(j, worth.by_site, worth.by_demand, state)
+        if state.held[state.group[j]] == 0:
+            open_site(j, worth.by_site, worth.by_demand, state)
     fill_greedily(new, worth.by_site, worth.by_demand, state)
     chosen = np.flatnonzero(state.open)
     luck = np.random.SeedSequence(seed).generate_state(1, np.uint64).astype(np.uint64)
@@ -161,7 +163,8 @@ def start_state(worth: Worth) -> State:
     gain = np.bincount(spread(worth.by_site), worth.by_site.value, minlength=sites)
     return State(np.zeros(sites, np.bool_), np.zeros(demands), np.full(demands, -1, np.int64),
                  np.zeros(demands), np.full(demands, -1, np.int64), gain.astype(np.float64),
-                 np.array([TINY * float(best_of(worth.by_demand).sum())]))
+                 np.array([TINY * float(best_of(worth.by_demand).sum())]), worth.group,
+                 np.zeros(sites, np.int64))
 
 
 def keep_open(worth: Worth, chosen: Ints, above: Floats, new: int, limit: float, goal: float
@@ -169,11 +172,14 @@ def keep_open(worth: Worth, chosen: Ints, above: Floats, new: int, limit: float,
     """Mark the sites that a set worth ``goal`` or more may have (reduced costs).
 
     ``above`` is what each site is worth above the prices; putting in one that is not among the
-    best ``new`` costs what it lacks to the last of them.
+    best ``new`` costs what it lacks to the last of them, or to the one of its group among them.
     """
-    order = np.sort(above)[::-1]
-    last = order[new - 1]
-    left = limit - np.maximum(last - above, 0.0) >= goal - 1e-9 * max(1.0, abs(limit))
+    free = keep_best(above, worth.group)
+    last = np.sort(free)[::-1][new - 1]
+    best = np.full(above.size, -1.0)
+    np.maximum.at(best, worth.group, free)
+    rival = np.maximum(best[worth.group], last)
+    left = limit - np.maximum(rival - above, 0.0) >= goal - 1e-9 * max(1.0, abs(limit))
     left[chosen] = True
     return left
 

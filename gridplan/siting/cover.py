@@ -35,8 +35,8 @@ NOBODY: Sequence[int] = ()
 
 def cover_most(links: Links, weight: Sequence[float] | Floats, new: int, *,
                covered: Bools | None = None, kept: Sequence[int] = NOBODY,
-               forbidden: Sequence[int] = NOBODY, seed: int = 1, work: Work | None = None
-               ) -> Solution:
+               forbidden: Sequence[int] = NOBODY, group: Sequence[int] | Ints | None = None,
+               seed: int = 1, work: Work | None = None) -> Solution:
     """Choose at most ``new`` sites that cover the most weight (maximal covering location).
 
     Maximise Σ w_i z_i with z_i ≤ Σ_j∈N(i) x_j, Σ x_j ≤ new, x and z of 0 or 1
@@ -54,11 +54,13 @@ def cover_most(links: Links, weight: Sequence[float] | Floats, new: int, *,
         Sites that are open in any case; they are not among the new ones.
     forbidden
         Sites that must not be chosen.
+    group
+        Of each site, whole numbers from 0 up, shape (sites,): at most one new site of each.
 
     Raises
     ------
     ValueError
-        A weight, a site or a number that cannot be.
+        A weight, a site, a group or a number that cannot be.
 
     Examples
     --------
@@ -69,9 +71,12 @@ def cover_most(links: Links, weight: Sequence[float] | Floats, new: int, *,
     weight, served, usable = _set_out(links, weight, covered, kept, forbidden)
     if new < 0:
         raise ValueError("new: at least 0")
+    groups = None if group is None else np.asarray(group, np.int64)
+    if groups is not None and (groups.shape != (links.sites,) or (groups < 0).any()):
+        raise ValueError("group: whole numbers from 0 up, one a site")
     site, demand, total = _lay_demand(links, weight, served, usable)
-    best = choose_best(site, demand, total[demand], links.sites, total.size, new, seed=seed,
-                       work=work)
+    best = choose_best(site, demand, total[demand], links.sites, total.size, new,
+                       group=groups, seed=seed, work=work)
     chosen, gained = rank_sites(site, demand, total[demand], best.chosen, total.size)
     return Solution("cover", chosen, gained, best.value, best.bound,
                     float(weight[served].sum()), best.proven)
@@ -175,7 +180,8 @@ def bound_number(worth: Worth, rows: Ints, need: float, work: Work) -> int:
     if rows.size == 1:
         return 1
     price = 0.5 * best_of(worth.by_demand)
-    _, price, above = relax_demand(price, rows.size - 1, need, work.prices, worth.by_site)
+    _, price, above = relax_demand(price, rows.size - 1, need, work.prices,
+                                   worth.by_site, worth.group)
     most = float(price.sum()) + np.cumsum(np.sort(above)[::-1])
     return int(np.argmax(most >= need)) + 1 if (most >= need).any() else rows.size
 

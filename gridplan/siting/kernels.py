@@ -31,7 +31,8 @@ class Rows(NamedTuple):
 class State(NamedTuple):
     """What is open, what every demand gets of its best and second best open site.
 
-    ``gain`` is what opening a site would add; ``tiny`` is what counts as nothing.
+    ``gain`` is what opening a site would add; ``tiny`` is what counts as nothing. Of each
+    ``group`` of sites one may be open; ``held`` counts how many are.
     """
 
     open: Bools
@@ -41,6 +42,8 @@ class State(NamedTuple):
     runner: Ints
     gain: Floats
     tiny: Floats
+    group: Ints
+    held: Ints
 
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -63,6 +66,7 @@ def draw(luck: NDArray[np.uint64], below: int) -> int:
 def open_site(j: int, by_site: Rows, by_demand: Rows, state: State) -> None:
     """Open a site."""
     state.open[j] = True
+    state.held[state.group[j]] += 1
     for e in range(by_site.start[j], by_site.start[j + 1]):
         i, v = by_site.other[e], by_site.value[e]
         if v > state.best[i]:
@@ -81,6 +85,7 @@ def open_site(j: int, by_site: Rows, by_demand: Rows, state: State) -> None:
 def close_site(a: int, by_site: Rows, by_demand: Rows, state: State) -> None:
     """Close a site."""
     state.open[a] = False
+    state.held[state.group[a]] -= 1
     for e in range(by_site.start[a], by_site.start[a + 1]):
         i = by_site.other[e]
         if state.first[i] == a:
@@ -103,8 +108,11 @@ def close_site(a: int, by_site: Rows, by_demand: Rows, state: State) -> None:
 def fill_greedily(new: int, by_site: Rows, by_demand: Rows, state: State) -> None:
     """Open the site that adds most, time after time, until ``new`` are open or none adds."""
     for _ in range(new - state.open.sum()):
-        j = int(np.argmax(state.gain))
-        if state.gain[j] <= state.tiny[0]:
+        j, most = -1, state.tiny[0]
+        for x in range(state.open.size):
+            if state.gain[x] > most and state.held[state.group[x]] == 0:
+                j, most = x, state.gain[x]
+        if j < 0:
             break
         open_site(j, by_site, by_demand, state)
 
@@ -135,9 +143,12 @@ def find_swap(a: int, by_site: Rows, by_demand: Rows, state: State) -> tuple[int
             worth = by_demand.value[f]
             if worth > v:
                 score[by_demand.other[f]] += (worth - v) - max(worth - old, 0.0)
-    score[a] = -1.0
-    b = int(np.argmax(score))
-    return b, score[b] - loss
+    b, most = a, -1.0
+    for x in range(score.size):
+        if score[x] > most and x != a and (state.held[state.group[x]] == 0
+                                           or state.group[x] == state.group[a]):
+            b, most = x, score[x]
+    return b, most - loss
 
 
 @jit
@@ -161,10 +172,13 @@ def swap_sites(chosen: Ints, by_site: Rows, by_demand: Rows, state: State) -> in
 
 @jit
 def force_site(j: int, chosen: Ints, by_site: Rows, by_demand: Rows, state: State) -> None:
-    """Open a closed site and close the other one that is missed least."""
+    """Open a closed site and close the one of its group, else the one that is missed least."""
     open_site(j, by_site, by_demand, state)
     least, at = np.inf, 0
     for x in range(chosen.size):
+        if state.group[chosen[x]] == state.group[j]:
+            at = x
+            break
         loss = measure_loss(chosen[x], by_site, state)
         if loss < least:
             least, at = loss, x
@@ -220,7 +234,21 @@ def shake_sites(chosen: Ints, rounds: int, enough: float, luck: NDArray[np.uint6
 
 
 @jit
-def relax_demand(price: Floats, new: int, goal: float, most: int, by_site: Rows
+def keep_best(worth: Floats, group: Ints) -> Floats:
+    """Return what sites are worth, and −1 for those that are not the best of their group."""
+    best = np.full(worth.size, -1, np.int64)
+    out = np.full(worth.size, -1.0)
+    for j in range(worth.size):
+        if best[group[j]] < 0 or worth[j] > worth[best[group[j]]]:
+            best[group[j]] = j
+    for g in range(best.size):
+        if best[g] >= 0:
+            out[best[g]] = worth[best[g]]
+    return out
+
+
+@jit
+def relax_demand(price: Floats, new: int, goal: float, most: int, by_site: Rows, group: Ints
                  ) -> tuple[float, Floats, Floats]:
     """Bound what ``new`` sites can be worth, by prices that every demand asks of a site.
 
@@ -236,6 +264,8 @@ def relax_demand(price: Floats, new: int, goal: float, most: int, by_site: Rows
         A bound below this need not be bettered; steps aim at it.
     most
         Rounds.
+    group
+        Of each site, below their number; at most one of each counts, and there are ``new``.
 
     Returns
     -------
@@ -256,9 +286,10 @@ def relax_demand(price: Floats, new: int, goal: float, most: int, by_site: Rows
                     total += above
             worth[j] = total
         if new < sites:
-            edge = np.partition(worth, sites - new)[sites - new]
-            taken = worth > edge
-            equal = ties[worth == edge]
+            free = keep_best(worth, group)
+            edge = np.partition(free, sites - new)[sites - new]
+            taken = free > edge
+            equal = ties[free == edge]
             taken[equal[:new - taken.sum()]] = True
         else:
             taken = np.ones(sites, np.bool_)
@@ -292,8 +323,8 @@ def relax_demand(price: Floats, new: int, goal: float, most: int, by_site: Rows
 
 
 @jit
-def find_dominated(by_site: Rows, by_demand: Rows) -> Bools:
-    """Mark the sites that another one serves everybody of at least as well.
+def find_dominated(by_site: Rows, by_demand: Rows, kind: Ints) -> Bools:
+    """Mark the sites that another one of their kind serves everybody of at least as well.
 
     Of equal sites the first one stays.
     """
@@ -313,7 +344,7 @@ def find_dominated(by_site: Rows, by_demand: Rows) -> Bools:
         for f in range(by_demand.start[rarest], by_demand.start[rarest + 1]):
             other = by_demand.other[f]
             at, end = by_site.start[other], by_site.start[other + 1]
-            if other == j or out[other] or end - at < high - low:
+            if other == j or out[other] or end - at < high - low or kind[other] != kind[j]:
                 continue
             holds, equal = True, end - at == high - low
             for e in range(low, high):

@@ -83,11 +83,19 @@ class Worth:
         The same values both ways.
     site
         (rows,) the number each site had before it was reduced.
+    group
+        (rows,) of each group one site may be open; numbers below that of the rows.
     """
 
     by_site: Rows
     by_demand: Rows
     site: Ints
+    group: Ints
+
+    @property
+    def groups(self) -> int:
+        """How many groups there are."""
+        return int(np.unique(self.group).size)
 
 
 def check_sites(sites: int, kept: Sequence[int] | Ints, forbidden: Sequence[int] | Ints
@@ -179,16 +187,21 @@ def merge_demand(site: Ints, demand: Ints, value: Floats, weight: Floats
     return site[links], number[demand[links]], value[links], total.astype(np.float64)
 
 
-def reduce_worth(site: Ints, demand: Ints, value: Floats, sites: int, demands: int) -> Worth:
+def reduce_worth(site: Ints, demand: Ints, value: Floats, sites: int, demands: int,
+                 group: Ints | None = None) -> Worth:
     """Leave out dominated sites and the demands that are then without one.
 
-    ``value`` is what the demand as a whole gets there, above 0.
+    ``value`` is what the demand as a whole gets there, above 0. Without groups every site is
+    one of its own; with them a site is dominated only by one of its group.
     """
     by_site = make_rows(site, demand, value, sites)
-    out = find_dominated(by_site, make_rows(demand, site, value, demands))
+    kind = np.zeros(sites, np.int64) if group is None else group
+    out = find_dominated(by_site, make_rows(demand, site, value, demands), kind)
     left = ~out[site]
     number = np.cumsum(~out) - 1
     heard, row = np.unique(demand[left], return_inverse=True)
     new_site = number[site[left]]
     return Worth(make_rows(new_site, row, value[left], int((~out).sum())),
-                 make_rows(row, new_site, value[left], heard.size), np.flatnonzero(~out))
+                 make_rows(row, new_site, value[left], heard.size), np.flatnonzero(~out),
+                 np.arange((~out).sum()) if group is None else
+                 np.unique(group[~out], return_inverse=True)[1].astype(np.int64))

@@ -117,7 +117,7 @@ def serve_most(links: Links, weight: Sequence[float] | Floats, room: Sequence[fl
     before = rooms.flow(rooms.kept.tolist())[0]
     chosen = _swap(rooms, _fill(rooms, [], new), work)
     got = rooms.flow([*rooms.kept.tolist(), *chosen])[0]
-    chosen, got, bound = _prove(rooms, chosen, got, new, work, seed)
+    chosen, got, bound = _prove(rooms, chosen, got, before, new, work, seed)
     order, gained = _rank(rooms, chosen)
     return Solution("serve", order, gained, float(got - before), bound - before, float(before),
                     bound < got + 1 - MARGIN)
@@ -185,9 +185,12 @@ def _rank(rooms: Rooms, chosen: list[int]) -> tuple[Ints, Floats]:
     return np.array(order, np.int64), np.array(adds, np.float64)
 
 
-def _prove(rooms: Rooms, chosen: list[int], got: int, new: int, work: Work, seed: int
-           ) -> tuple[list[int], int, float]:
-    """Bound what can be served, and where the program is small enough, solve it."""
+def _prove(rooms: Rooms, chosen: list[int], got: int, before: int, new: int, work: Work,
+           seed: int) -> tuple[list[int], int, float]:
+    """Bound what can be served, and where the program is small enough, solve it.
+
+    No site adds more to what was served before than it could serve alone.
+    """
     top = float(rooms.weight[np.diff(rooms.by_demand.start) > 0].sum())
     kept = np.isin(np.arange(rooms.room.size), rooms.kept)
     new = min(new, int((~kept).sum()))
@@ -198,7 +201,9 @@ def _prove(rooms: Rooms, chosen: list[int], got: int, new: int, work: Work, seed
     limit, _, above = relax_room(np.full(rooms.weight.size, 0.5), rooms.weight.astype(np.float64),
                                  rooms.room.astype(np.float64), kept, new, goal, rounds,
                                  rooms.by_site)
-    bound = round_down(min(top, limit), True)
+    alone = np.minimum(rooms.room, rooms.guess(rooms.weight))[~kept]
+    more = float(np.sort(alone)[::-1][:new].sum())
+    bound = round_down(min(top, limit, before + more), True)
     if bound < goal:
         return chosen, got, float(max(bound, got))
     last = np.sort(above[~kept])[::-1][new - 1]
