@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from gridplan.network.obstacles import (
     survey_ground,
 )
 from gridplan.params import NetworkParams
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 Points = NDArray[np.object_]
 _TIE_M = 1e-6
@@ -57,6 +60,7 @@ def find_access(network: StreetNetwork, points: Points, *,
     Access
         Points farther than ``snap_m`` from every free edge have no option.
 
+    >>> import geopandas as gpd
     >>> from gridplan.network.build import build_network
     >>> roads = gpd.GeoDataFrame({"road_id": ["a"]}, crs=4549, geometry=[
     ...     shapely.LineString([(0, 0), (100, 0)])])

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -17,6 +15,10 @@ from gridplan.network.elevation import Elevation, sample_nodes
 from gridplan.network.model import StreetNetwork
 from gridplan.network.noding import MM, Chains, Floats, Ints
 from gridplan.params import MODES, NetworkParams
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
 
 _LINES = (1, 2, 5)  # shapely's numbers of lines, rings and multilines
 _CURVE_BITS = 16
@@ -55,6 +57,7 @@ def build_network(roads: gpd.GeoDataFrame, mode: str = "foot", *,
     InputError
         The roads are no lines or not in metres; none is left; the elevation does not cover them.
 
+    >>> import geopandas as gpd
     >>> roads = gpd.GeoDataFrame({"road_id": ["a", "b"]}, crs=4549, geometry=[
     ...     shapely.LineString([(0, 0), (100, 0)]), shapely.LineString([(60, 0.2), (60, 80)])])
     >>> network = build_network(roads)
@@ -64,8 +67,8 @@ def build_network(roads: gpd.GeoDataFrame, mode: str = "foot", *,
     if mode not in MODES:
         raise ValueError(f"no such mode: {mode}")
     params, findings = params or NetworkParams(), findings or Findings()
-    frame, lines, row = _take_lines(roads, mode, barriers, findings)
-    chains, cuts = _join(lines, frame, row, mode, estates, gates, params)
+    frame, chains, row = _take_lines(roads, mode, barriers, findings)
+    chains, cuts = _join(chains, mode, estates, gates, params)
     ends, xy, geometry, line = _draw_edges(chains, cuts)
     length = shapely.length(geometry)
     cost = _price(frame, row[line], length, mode, params)
@@ -80,12 +83,12 @@ def build_network(roads: gpd.GeoDataFrame, mode: str = "foot", *,
 
 def _ids(frame: pd.DataFrame) -> NDArray[np.object_]:
     held = frame["road_id"] if "road_id" in frame.columns else frame.index
-    return np.asarray(pd.Index(held).astype(str).to_numpy(dtype=object))
+    return np.asarray(held.astype(str).to_numpy(dtype=object))
 
 
 def _take_lines(roads: gpd.GeoDataFrame, mode: str, barriers: gpd.GeoDataFrame | None,
-                findings: Findings) -> tuple[gpd.GeoDataFrame, NDArray[np.object_], Ints]:
-    """Return the open roads by id, their lines, and the row of each line."""
+                findings: Findings) -> tuple[gpd.GeoDataFrame, Chains, Ints]:
+    """Return the open roads by id, their lines as chains, and the row of each line."""
     if roads.crs is None or not roads.crs.is_projected:
         findings.add("network.not_metric", layer="roads")
         findings.stop_on_faults()
@@ -100,18 +103,18 @@ def _take_lines(roads: gpd.GeoDataFrame, mode: str, barriers: gpd.GeoDataFrame |
     held = roads[usage.is_open(roads, mode, barriers) & ~empty]
     frame = held.iloc[np.argsort(_ids(held).astype(str), kind="stable")]
     lines, row = shapely.get_parts(frame.geometry.to_numpy(), return_index=True)
-    if not len(lines):
-        findings.add("network.no_roads", layer="roads", field=mode, rows=len(roads))
-        findings.stop_on_faults()
-    return frame, lines, row.astype(np.int64)
-
-
-def _join(lines: NDArray[np.object_], frame: gpd.GeoDataFrame, row: Ints, mode: str,
-          estates: gpd.GeoDataFrame | None, gates: gpd.GeoDataFrame | None, params: NetworkParams
-          ) -> tuple[Chains, list[noding.Cut]]:
-    level = (pd.to_numeric(frame["level"]).fillna(0).to_numpy(dtype=np.int64)
+    level = (frame["level"].astype("Float64").fillna(0).to_numpy(dtype=np.int64)
              if "level" in frame.columns else np.zeros(len(frame), np.int64))
     chains = noding.make_chains(lines, level[row])
+    if not chains.line.size:
+        findings.add("network.no_roads", layer="roads", field=mode, rows=len(roads))
+        findings.stop_on_faults()
+    return frame, chains, row.astype(np.int64)
+
+
+def _join(chains: Chains, mode: str, estates: gpd.GeoDataFrame | None,
+          gates: gpd.GeoDataFrame | None, params: NetworkParams
+          ) -> tuple[Chains, list[noding.Cut]]:
     chains = noding.join_loose_ends(chains, params.join_m)
     if params.crossings != "apart":
         found = noding.find_crossings(chains)
@@ -121,7 +124,7 @@ def _join(lines: NDArray[np.object_], frame: gpd.GeoDataFrame, row: Ints, mode: 
         return chains, []
     column = "car" if mode == "car" else "foot"
     closed = gates[~gates[column].astype("boolean").fillna(True).to_numpy(dtype=bool)]
-    at = estates.index.get_indexer(pd.Index(closed["estate_id"].astype(object)))
+    at = estates.index.get_indexer(closed["estate_id"].to_numpy(dtype=object))
     order = np.flatnonzero(at >= 0)
     order = order[np.argsort(closed.index[order].astype(str), kind="stable")]
     return noding.find_cuts(chains, closed.geometry.to_numpy()[order], at[order],

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import geopandas as gpd
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -14,6 +14,10 @@ from gridplan.network.model import Access, StreetNetwork
 from gridplan.network.obstacles import Ints, estate_of, survey_ground
 from gridplan.params import NetworkParams
 
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+
 
 def door_points(buildings: gpd.GeoDataFrame, entrances: gpd.GeoDataFrame | None = None
                 ) -> tuple[NDArray[np.object_], Ints]:
@@ -22,6 +26,7 @@ def door_points(buildings: gpd.GeoDataFrame, entrances: gpd.GeoDataFrame | None 
     Doors are the entrances of a building; without any its centroid, or where that lies outside a
     point on its surface.
 
+    >>> import geopandas as gpd
     >>> buildings = gpd.GeoDataFrame(index=["a", "b"],
     ...                              geometry=[shapely.box(0, 0, 2, 2), shapely.box(4, 0, 6, 2)])
     >>> entrances = gpd.GeoDataFrame({"building_id": ["b", "b"]},
@@ -33,7 +38,7 @@ def door_points(buildings: gpd.GeoDataFrame, entrances: gpd.GeoDataFrame | None 
     row, doors = np.zeros(0, dtype=np.int64), np.array([], dtype=object)
     if entrances is not None and len(entrances):
         held = entrances.iloc[np.argsort(entrances.index.astype(str), kind="stable")]
-        at = buildings.index.get_indexer(pd.Index(held["building_id"].astype(object)))
+        at = buildings.index.get_indexer(held["building_id"].to_numpy(dtype=object))
         row, doors = at[at >= 0].astype(np.int64), held.geometry.to_numpy()[at >= 0]
     bare = np.setdiff1d(np.arange(len(buildings)), row)
     row = np.concatenate([row, bare])
@@ -102,6 +107,7 @@ def find_building_access(network: StreetNetwork, buildings: gpd.GeoDataFrame,
     A building whose centre lies in an estate without known gates and streets uses its centre
     only. The other arguments are those of :func:`gridplan.network.find_access`.
 
+    >>> import geopandas as gpd
     >>> from gridplan.network.build import build_network
     >>> roads = gpd.GeoDataFrame({"road_id": ["a"]}, crs=4549, geometry=[
     ...     shapely.LineString([(0, 0), (100, 0)])])

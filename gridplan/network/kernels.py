@@ -82,6 +82,27 @@ def search_from_all(  # type: ignore[no-untyped-def]
 
 
 @jit
+def fill_arcs(u, v, cost_m, start, other, cost, edge):  # type: ignore[no-untyped-def]
+    """Fill the arcs of every node, those that are allowed; an empty ``edge`` is left so.
+
+    ``start`` holds zeros; ``cost_m[:, 0]`` leads from ``u`` to ``v``.
+    """
+    for e in range(u.size):
+        start[u[e] + 1] += cost_m[e, 0] < np.inf
+        start[v[e] + 1] += cost_m[e, 1] < np.inf
+    for x in range(start.size - 1):
+        start[x + 1] += start[x]
+    at = start.copy()
+    for e in range(u.size):
+        for side, x, y in ((0, u[e], v[e]), (1, v[e], u[e])):
+            if cost_m[e, side] < np.inf:
+                other[at[x]], cost[at[x]] = y, cost_m[e, side]
+                if edge.size:
+                    edge[at[x]] = e
+                at[x] += 1
+
+
+@jit
 def widen(values):  # type: ignore[no-untyped-def]
     """Return a copy with twice the room."""
     wide = np.empty(2 * values.size, values.dtype)
@@ -123,30 +144,46 @@ def drop_first(key, node, size):  # type: ignore[no-untyped-def]
 
 @jit
 def value_points(  # type: ignore[no-untyped-def]
-        first, u, v, to_u, to_v, far, dist, label, out, target):
-    """Lower what each point's way to its nearest seed costs, by its options' ends.
+        first, edge, at_m, leg_m, far, ends, length_m, cost_m, toward, direct, direct_m,
+        direct_label, dist, label, limit, best, which):
+    """Fill ``best`` and ``which``: what each point's way to its nearest seed costs, and that seed.
 
-    Point i has the options ``first[i]`` to ``first[i + 1]``; from option o it costs ``to_u[o]`` to
-    node ``u[o]``, legs included. ``out`` and ``target`` hold per option what is known before (the
-    way along the edge itself) and are lowered in place. Returns the point's figure and target:
-    the least over its options, or where ``far`` is set the greatest.
+    Point i has the options ``first[i]`` to ``first[i + 1]``, on ``edge`` at ``at_m``. ``toward``
+    tells whether it is on its way to the seed. ``direct`` lists, ascending, the options that
+    reach a seed along their edge alone. Of several options the least counts, or where ``far`` is
+    set the greatest; what is beyond ``limit`` is inf and -1.
     """
-    k = first.size - 1
-    best, which = np.full(k, np.inf), np.full(k, -1, np.int64)
-    for i in range(k):
+    at = 0
+    u_side, v_side = (1, 0) if toward else (0, 1)
+    for i in range(first.size - 1):
+        best[i], which[i] = np.inf, -1
         for o in range(first[i], first[i + 1]):
-            for x, leg in ((u[o], to_u[o]), (v[o], to_v[o])):
-                d = leg + dist[x]
-                if d < out[o] or (d == out[o] and d < np.inf and label[x] < target[o]):
-                    out[o], target[o] = d, label[x]
+            d, name = np.inf, -1
+            if at < direct.size and direct[at] == o:
+                d, name = direct_m[at], direct_label[at]
+                at += 1
+            e = edge[o]
+            x, y = ends[e, 0], ends[e, 1]
+            if dist[x] < np.inf or dist[y] < np.inf:
+                part = min(max(at_m[o] / length_m[e], 0.0), 1.0)
+                whole = dist[x] + (leg_m[o] + (cost_m[e, u_side] * part if part > 0 else 0.0))
+                if whole < d or (whole == d and whole < np.inf and label[x] < name):
+                    d, name = whole, label[x]
+                rest = 1.0 - part
+                whole = dist[y] + (leg_m[o] + (cost_m[e, v_side] * rest if rest > 0 else 0.0))
+                if whole < d or (whole == d and whole < np.inf and label[y] < name):
+                    d, name = whole, label[y]
             if o == first[i]:
-                best[i], which[i] = out[o], target[o]
+                best[i], which[i] = d, name
             elif far[i]:
-                if out[o] > best[i]:
-                    best[i], which[i] = out[o], target[o]
-            elif out[o] < best[i] or (out[o] == best[i] and target[o] < which[i]):
-                best[i], which[i] = out[o], target[o]
-    return best, which
+                if d > best[i]:
+                    best[i], which[i] = d, name
+            elif d < best[i] or (d == best[i] and name < which[i]):
+                best[i], which[i] = d, name
+        if best[i] > limit:
+            best[i] = np.inf
+        if best[i] == np.inf:
+            which[i] = -1
 
 
 @jit

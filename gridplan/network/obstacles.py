@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
 from gridplan.network.usage import text_of
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -115,9 +117,8 @@ def _gather_estates(estates: gpd.GeoDataFrame, gates: gpd.GeoDataFrame | None) -
     is_open: Sequence[bool] = ()
     if gates is not None:
         is_open = gates["foot"].astype("boolean").fillna(True).to_list()
-        for k, name in enumerate(gates["estate_id"].to_list()):
-            if not pd.isna(name):
-                of.setdefault(str(name), []).append(k)
+        for k, name in enumerate(text_of(gates, "estate_id", "").tolist()):
+            of.setdefault(name, []).append(k)
     order = np.argsort(estates.index.astype(str), kind="stable")
     names, shapes = estates.index.astype(str), estates.geometry.to_numpy()
     return [Estate(shapes[k], tuple(g for g in of.get(names[k], ()) if is_open[g]),

@@ -17,7 +17,8 @@ from gridplan.network.model import Access, Arcs, Nearest, Pairs, StreetNetwork
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 _MOST_BUCKETS = 1 << 16
-_BUCKETS_AN_ARC = 2.0  # measured: neither many empty buckets nor many nodes gone through again
+# Measured: in wide buckets near nodes come together, and few are gone through again.
+_BUCKETS_AN_ARC = 0.25
 
 
 class Ends(NamedTuple):
@@ -61,41 +62,43 @@ def nearest(network: StreetNetwork, origins: Access, targets: Access, group: Int
     >>> found.distance_m.tolist(), found.target.tolist()
     ([[20.0, 315.0, 910.0], [315.0, 10.0, 0.0]], [[0, 0, 0], [1, 1, 2]])
     """
+    from gridplan.network import kernels
+
     arcs = network.arriving if toward else network.leaving
-    origin_ends = find_ends(network, origins, outward=toward)
     target_ends = find_ends(network, targets, outward=not toward)
     owner = np.repeat(np.arange(len(targets)), np.diff(targets.start))
     far = origins.uncertain & (reading == "far")
     doubtful = targets.uncertain if reading == "far" else np.zeros(len(targets), dtype=bool)
 
-    def measure(options: Ints) -> tuple[Floats, Ints]:
+    best = np.empty((groups, len(origins)))
+    which = np.empty((groups, len(origins)), dtype=np.int64)
+
+    def measure(options: Ints, metres: Floats, name: Ints) -> None:
+        direct = along_edges(network, origins, targets, options, owner[options], toward)
         dist, label = flood(arcs, target_ends, options, owner[options], limit_m)
-        out, which = along_edges(network, origins, targets, options, owner[options], toward)
-        return _value(origins, origin_ends, far, dist, label, out, which)
+        kernels.value_points(origins.start, origins.edge, origins.at_m, origins.leg_m, far,
+                             network.ends, network.length_m, network.cost_m, toward, *direct,
+                             dist, label, limit_m, metres, name)
 
-    def measure_group(g: int) -> tuple[Floats, Ints]:
+    def measure_group(g: int) -> None:
         mine = np.flatnonzero((group == g) & ~doubtful)
-        best, which = measure(_options_of(targets, mine))
+        measure(_options_of(targets, mine), best[g], which[g])
         for t in np.flatnonzero((group == g) & doubtful).tolist():
-            worst = np.zeros(len(origins))
+            worst, one, name = np.zeros(len(origins)), np.empty(len(origins)), which[g].copy()
             for option in range(int(targets.start[t]), int(targets.start[t + 1])):
-                worst = np.maximum(worst, measure(np.array([option]))[0])
-            worst[worst > limit_m] = np.inf
-            closer = (worst < best) | ((worst == best) & (t < which) & np.isfinite(worst))
-            best[closer], which[closer] = worst[closer], t
-        best[best > limit_m] = np.inf
-        which[np.isinf(best)] = -1
-        return best, which
+                measure(np.array([option]), one, name)
+                np.maximum(worst, one, out=worst)
+            closer = (worst < best[g]) | ((worst == best[g]) & (t < which[g]))
+            best[g, closer], which[g, closer] = worst[closer], t
 
-    found = list(in_threads(measure_group, range(groups)))
-    return Nearest(np.array([d for d, _ in found]).reshape(groups, len(origins)),
-                   np.array([t for _, t in found], dtype=np.int64).reshape(groups, len(origins)))
+    in_threads(measure_group, range(groups))
+    return Nearest(best, which)
 
 
-def in_threads(work: Callable[[Any], Any], parts: Iterable[Any]) -> Iterable[Any]:
+def in_threads(work: Callable[[Any], Any], parts: Iterable[Any]) -> list[Any]:
     """Do work on each part, several at a time; results come in the order of the parts.
 
-    >>> list(in_threads(abs, [-1, 2]))
+    >>> in_threads(abs, [-1, 2])
     [1, 2]
     """
     jobs = list(parts)
@@ -149,41 +152,33 @@ def flood(arcs: Arcs, ends: Ends, options: Ints, label: Ints, limit_m: float
     return dist, names
 
 
-def _value(origins: Access, ends: Ends, far: NDArray[np.bool_], dist: Floats,
-           label: NDArray[np.int32], out: Floats, which: Ints) -> tuple[Floats, Ints]:
-    from gridplan.network import kernels
-
-    return kernels.value_points(origins.start, ends.node[0], ends.node[1], ends.cost_m[0],
-                                ends.cost_m[1], far, dist, label, out, which)
-
-
 def along_edges(network: StreetNetwork, origins: Access, targets: Access, options: Ints,
-                label: Ints, toward: bool) -> tuple[Floats, Ints]:
-    """Return what the way along the edge itself costs from each option of the origins.
+                label: Ints, toward: bool) -> tuple[Ints, Floats, Ints]:
+    """Return the options of the origins from which the way along the edge itself leads somewhere.
 
     Returns
     -------
     tuple
-        (o,) effective metres to the nearest of the target ``options`` on the same edge, inf
-        where there is none, and its label, -1.
+        These options, ascending; effective metres to the nearest of the target ``options`` on
+        the same edge; its label.
     """
-    out, which = np.full(len(origins.edge), np.inf), np.full(len(origins.edge), -1, dtype=np.int64)
-    a, b = _same_edge(origins.edge, targets.edge[options])
-    if a.size:
-        d = _walk(network, origins, a, targets, options[b], toward)
-        order = np.lexsort((label[b], d, a))
-        first = order[np.flatnonzero(np.diff(a[order], prepend=-1))]
-        out[a[first]], which[a[first]] = d[first], label[b[first]]
-        which[np.isinf(out)] = -1
-    return out, which
+    a, b = _same_edge(network.edges, origins.edge, targets.edge[options])
+    d = _walk(network, origins, a, targets, options[b], toward)
+    order = np.lexsort((label[b], d, a))
+    order = order[np.isfinite(d[order])]
+    first = order[np.flatnonzero(np.diff(a[order], prepend=-1))]
+    return a[first], d[first], label[b[first]]
 
 
-def _same_edge(left: Ints, right: Ints) -> tuple[Ints, Ints]:
-    """Return every pair of rows that name the same edge."""
+def _same_edge(edges: int, left: Ints, right: Ints) -> tuple[Ints, Ints]:
+    """Return every pair of rows that name the same of so many edges."""
+    named = np.zeros(edges, dtype=bool)
+    named[right] = True
+    rows = np.flatnonzero(named[left])
     order = np.argsort(right, kind="stable")
-    low = np.searchsorted(right[order], left)
-    count = np.searchsorted(right[order], left, side="right") - low
-    a = np.repeat(np.arange(len(left)), count)
+    low = np.searchsorted(right[order], left[rows])
+    count = np.searchsorted(right[order], left[rows], side="right") - low
+    a = np.repeat(rows, count)
     b = np.arange(len(a)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(low, count)
     return a, order[b]
 
@@ -266,7 +261,7 @@ def distances(network: StreetNetwork, origins: Access, targets: Access, *,
                                     seeds.node.reshape(-1), seeds.cost_m.reshape(-1))
     held, (point, point_m) = _by_row(ends.node.reshape(-1), network.nodes,
                                      np.tile(origin_of, 2), ends.cost_m.reshape(-1))
-    a, b = _same_edge(origins.edge, targets.edge)
+    a, b = _same_edge(network.edges, origins.edge, targets.edge)
     direct, (near, near_m) = _by_row(target_of[b], len(targets), origin_of[a],
                                      _walk(network, origins, a, targets, b, toward))
 
@@ -276,7 +271,7 @@ def distances(network: StreetNetwork, origins: Access, targets: Access, *,
 
     cuts = np.linspace(0, len(targets), 2 * (os.cpu_count() or 1) + 1).astype(int).tolist()
     parts = [(low, high) for low, high in itertools.pairwise(cuts) if low < high]
-    found = list(in_threads(measure, parts))
+    found = in_threads(measure, parts)
     target, origin, metres = (np.concatenate([f[j] for f in found]) if found else np.zeros(0)
                               for j in range(3))
     order = np.lexsort((target, origin))

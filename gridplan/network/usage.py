@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
 from gridplan.params import WALKERS, NetworkParams
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
 
 _FAST = frozenset(("motorway", "motorway_link", "trunk", "trunk_link"))
 # Classes that a mode keeps off, where the road itself does not say who may use it.
@@ -35,6 +38,7 @@ def is_open(roads: gpd.GeoDataFrame, mode: str, barriers: gpd.GeoDataFrame | Non
     The column of the mode counts where it is filled, else the class. E-bikes never ride on
     elevated roads: bridges of secondary and higher class that touch no water, river or railway.
 
+    >>> import geopandas as gpd, pandas as pd
     >>> roads = gpd.GeoDataFrame({"road_class": ["trunk", "trunk", "path"],
     ...                           "foot": pd.array([None, True, None], "boolean")})
     >>> is_open(roads, "foot").tolist(), is_open(roads, "car").tolist()
@@ -42,9 +46,10 @@ def is_open(roads: gpd.GeoDataFrame, mode: str, barriers: gpd.GeoDataFrame | Non
     """
     classes = text_of(roads, "road_class", "unknown")
     by_class = ~np.isin(classes, sorted(REFUSED[mode]))
-    allowed = (pd.Series(by_class, roads.index) if mode not in roads.columns
-               else roads[mode].astype("boolean").fillna(pd.Series(by_class, roads.index)))
-    found = allowed.to_numpy(dtype=bool)
+    found = by_class
+    if mode in roads.columns:
+        told = roads[mode].astype("boolean")
+        found = np.where(told.isna().to_numpy(), by_class, told.fillna(False).to_numpy(dtype=bool))
     if mode == "ebike":
         found &= ~_elevated(roads, classes, barriers)
     return found
@@ -65,6 +70,7 @@ def _elevated(roads: gpd.GeoDataFrame, classes: NDArray[np.object_],
 def text_of(frame: pd.DataFrame, column: str, missing: str) -> NDArray[np.object_]:
     """Return a column as plain text; what is missing becomes ``missing``.
 
+    >>> import pandas as pd
     >>> text_of(pd.DataFrame({"a": ["x", None]}), "a", "-").tolist()
     ['x', '-']
     """
@@ -77,6 +83,7 @@ def text_of(frame: pd.DataFrame, column: str, missing: str) -> NDArray[np.object
 def directions(roads: gpd.GeoDataFrame, mode: str) -> NDArray[np.bool_]:
     """Tell whether a mode may go along a road and against it: (k, 2). Walkers always may.
 
+    >>> import pandas as pd
     >>> directions(pd.DataFrame({"one_way": ["yes", "-1", ""]}), "car").tolist()
     [[True, False], [False, True], [True, True]]
     """
@@ -91,6 +98,7 @@ def directions(roads: gpd.GeoDataFrame, mode: str) -> NDArray[np.bool_]:
 def factors(roads: gpd.GeoDataFrame, mode: str, params: NetworkParams) -> NDArray[np.float64]:
     """Return what a metre of each road costs: nominal speed ÷ speed of its class; 1 on foot.
 
+    >>> import pandas as pd
     >>> factors(pd.DataFrame({"road_class": ["path", "primary"]}), "bike", NetworkParams())
     array([1.512, 1.008])
     """
