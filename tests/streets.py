@@ -130,6 +130,8 @@ class PlainNetwork:
             if found:
                 self.chain[r][end] = min(found)[2]
                 joined.add(min(found)[2])
+        self.chain = {r: held for r, xy in self.chain.items()
+                      if len(held := [p for p, _ in itertools.groupby(xy)]) > 1}
         lines = {r: shapely.LineString(xy) for r, xy in self.chain.items()}
         names = list(lines)
         tree = shapely.STRtree(list(lines.values()))

@@ -638,12 +638,12 @@ def test_no_roads_at_all_or_for_a_mode():
         build_network(draw_roads(STREET, road_class={"a": "footway"}), "car")
     with pytest.raises(InputError, match="of 0 roads"):
         build_network(draw_roads(STREET).iloc[:0])
-    with pytest.raises(InputError, match="network.no_roads"):
+    with pytest.raises(InputError, match=r"network\.no_roads"):
         build_network(draw_roads({"a": [(0, 0), (0, 0.0001)]}))
 
 
 def test_degrees_are_refused():
-    with pytest.raises(InputError, match="network.not_metric"):
+    with pytest.raises(InputError, match=r"network\.not_metric"):
         build_network(draw_roads(STREET).set_crs(4326, allow_override=True))
 
 

@@ -225,7 +225,8 @@ def test_the_search_is_the_plain_search_whatever_its_buckets(network, data):
 
 @given(networks())
 def test_arcs_are_the_edges_that_are_allowed(network):
-    wanted = sorted((a, b, network.cost_m[e, j], e) for e, (u, v) in enumerate(network.ends.tolist())
+    wanted = sorted((a, b, network.cost_m[e, j], e)
+                    for e, (u, v) in enumerate(network.ends.tolist())
                     for j, (a, b) in enumerate(((u, v), (v, u)))
                     if np.isfinite(network.cost_m[e, j]))
     leaving = network.leaving
