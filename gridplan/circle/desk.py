@@ -207,6 +207,26 @@ def _cover_after(plan: Plan, demand: Demand, held: gpd.GeoDataFrame, proposed: A
     return measure_coverage(ways, params.circle.walkers, suffix=AFTER)
 
 
+def measure_after(plan: Plan, profile: Profile, params: Params, findings: Findings, *,
+                  elevation: Any = None) -> pd.DataFrame:
+    """Return the coverage with the proposed facilities of a plan, of the categories they have.
+
+    Parameters
+    ----------
+    plan
+        With facilities as :func:`measure_circle` leaves them, and proposed ones beside them.
+
+    Returns
+    -------
+    DataFrame
+        Rows of the layer ``coverage``, their categories with ``:after``; none without proposals.
+    """
+    held = plan.layer("facilities").sort_values("facility_id", kind="stable", ignore_index=True)
+    proposed = (held["status"] == "proposed").fillna(False).to_numpy(dtype=bool)
+    return _cover_after(plan, list_demand(plan), gpd.GeoDataFrame(held), proposed, profile, params,
+                        findings, elevation)
+
+
 def _measure_figures(plan: Plan, ways: Ways, profile: Profile, params: Params,
                      findings: Findings, areas: bool
                      ) -> tuple[pd.DataFrame, Floats, gpd.GeoDataFrame]:

@@ -36,6 +36,7 @@ from gridplan.cli.options import (
     with_options,
 )
 from gridplan.cli.report import Audience, RosterFile, check_roster, report, report_demo, take_roster
+from gridplan.cli.site import site
 from gridplan.cli.summary import refuse_exceptions, tell_check, tell_file, tell_plan
 from gridplan.errors import Finding, InputError, RuleError, UsageError, first_ids
 
@@ -356,6 +357,7 @@ verb(*WRITING, "config", "seed", "effort", *READING)(merge)
 verb(*WRITING)(diff)
 verb(*WRITING, "config", "seed", "strict", "column", "layer", "drop_columns")(assign)
 verb(*WRITING, "config", "seed", *READING)(circle)
+verb(*WRITING, "config", "seed", *READING)(site)
 
 
 verb("output", "force", "dry_run", "column", "layer")(report)

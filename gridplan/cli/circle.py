@@ -216,9 +216,10 @@ def read_given(screen: Screen, plan: Plan, files: Mapping[str, Path | str | None
     return Given(found.frame, found.sources, found.tally)
 
 
-def choose(values: list[str], role: str, option: str) -> str | None:
+def choose(values: list[str], role: str, option: str,
+           roles: tuple[str, ...] = _ROLES) -> str | None:
     """Return what an option says for one role, or for all."""
-    said = by_role(option, values, _ROLES)
+    said = by_role(option, values, roles)
     return said.get(role) if isinstance(said, Mapping) else said
 
 

@@ -55,6 +55,25 @@ def forget_sites(plan: Plan) -> Plan:
     return bare.with_layers(facilities=held[~ours.to_numpy(dtype=bool)].reset_index(drop=True))
 
 
+def forget_sites_of(plan: Plan, category: str) -> Plan:
+    """Return the plan without sites of one category, what they proposed and their figures."""
+    layers: dict[str, pd.DataFrame] = {}
+    if "sites" in plan.layers:
+        sites = plan.layer("sites")
+        layers["sites"] = sites[(sites["category"] != category).to_numpy(dtype=bool)]
+    if "facilities" in plan.layers:
+        held = plan.layer("facilities")
+        ours = (held["source"] == SITE_SOURCE) & (held["status"] == "proposed") & (
+            held["categories"] == category)
+        layers["facilities"] = held[~ours.fillna(False).to_numpy(dtype=bool)]
+    figures, run = plan.layer("figures"), plan.layer("run")
+    gone = figures["name"].isin([f"{prefix}{category}" for prefix in _SITE_PREFIXES])
+    layers["figures"] = figures[~gone.to_numpy(dtype=bool)]
+    layers["run"] = run[(run["key"] != f"site:request:{category}").to_numpy(dtype=bool)]
+    return plan.with_layers(**{name: frame.reset_index(drop=True)
+                               for name, frame in layers.items()})
+
+
 def note_upstream(plan: Plan) -> dict[str, str]:
     """Return the rows of the run table that tell on what a coverage stands."""
     return {_UPSTREAM + name: digest_layer(plan.layers[name], name)
