@@ -12,7 +12,7 @@ import typer
 from gridplan.cli.console import Screen
 from gridplan.cli.held import read_held, write_held
 from gridplan.cli.options import by_role, make_params, split_pairs
-from gridplan.errors import Finding, InputError, UsageError
+from gridplan.errors import Finding, InputError, UsageError, first_ids
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from gridplan.network import Elevation
     from gridplan.params import Params
     from gridplan.plan import Plan
+    from gridplan.siting import Chosen
 
-_SHOWN, _WORST = 30, 3
+_SHOWN, _WORST = 6, 3
 _ROLES = ("demand", "facilities", "after")
 _DEMAND = "Without a plan"
 
@@ -90,6 +91,17 @@ def circle(screen: Screen,
             write_held(screen, done, target)
     tell_circle(screen, done, measured)
     cli.tell_written(screen)
+
+
+def circle_demo(screen: Screen, plan: Plan, params: Params) -> tuple[Plan, Circle, Chosen]:
+    """Measure the circle of the town, and choose sites for five more health stations."""
+    from gridplan.pipeline import measure_plan, site_plan
+    from gridplan.siting import SiteRequest
+
+    plan, measured = measure_plan(plan, params, screen.findings, command="gridplan demo")
+    plan, chosen = site_plan(plan, SiteRequest("health_station", new=5), params, screen.findings,
+                             command="gridplan demo")
+    return plan, measured, chosen
 
 
 def check_sources(screen: Screen, plan: Path | None, demand: Path | None, osm: Path | None,
@@ -234,18 +246,19 @@ def tell_circle(screen: Screen, plan: Plan, measured: Circle) -> None:
              _metres(row["nearest_m"])) for row in _titled(screen, measured)]
     screen.table([_say(screen, f"head.{c}") for c in head], rows)
     screen.tell()
-    tell_completeness(screen)
+    tell_completeness(screen, measured)
 
 
-def tell_completeness(screen: Screen) -> None:
+def tell_completeness(screen: Screen, measured: Circle) -> None:
     """Say in a few lines how complete the circle is and which grids lack most."""
-    told = screen.result["circle"]
-    screen.tell(_say(screen, "complete", profile=told["profile"],
+    told, lang = screen.result["circle"], screen.options.language
+    screen.tell(_say(screen, "complete", profile=measured.profile.title(lang),
                      completeness=_percent(told["completeness"]),
                      full=_percent(told["full_circle"])))
     for row in told["worst"]:
         screen.tell(_say(screen, "worst", place=row["place"], share=_percent(row["completeness"]),
-                         households=f"{row['households']:,}", lacking=", ".join(row["lacking"])))
+                         households=f"{row['households']:,}", lacking=first_ids(
+                             [measured.profile.name_of(c, lang) for c in row["lacking"]], _SHOWN)))
     if told["overloaded"]:
         screen.tell(_say(screen, "overloads", count=told["overloaded"]))
 
@@ -292,7 +305,7 @@ def list_worst(plan: Plan, measured: Circle, count: int = _WORST) -> list[dict[s
         none = own[(own["share"] < 0.5).fillna(False).to_numpy(dtype=bool)]
         found.append({"place": place, "completeness": _known(complete.get(place)),
                       "households": int(own["households"].iloc[0]),
-                      "lacking": [measured.profile.name_of(str(c)) for c in none["category"]]})
+                      "lacking": [str(c) for c in none["category"]]})
     return found
 
 
