@@ -26,7 +26,8 @@ from gridplan.categories.model import (
 from gridplan.errors import Finding, Findings, InputError, MachineError
 
 _NEEDED = ("profile", "category", "limit_m", "grade", "source")
-_NUMBERS = ("minutes", "limit_m", "min_area_urban_m2", "min_area_rural_m2", "min_area_hub_m2")
+_NUMBERS = ("minutes", "limit_m", "min_area_urban_m2", "min_area_rural_m2", "min_area_hub_m2",
+            "users_per_1000")
 _YES = ("yes", "y", "true", "1", "是")
 _NO = ("no", "n", "false", "0", "否")
 

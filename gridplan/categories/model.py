@@ -12,7 +12,7 @@ from gridplan.params import WALKERS
 
 COLUMNS = ("profile", "category", "name_en", "name_zh", "minutes", "limit_m", "measure", "per",
            "kinds", "required", "target_share", "min_area_urban_m2", "min_area_rural_m2",
-           "min_area_hub_m2", "osm", "grade", "source", "includes")
+           "min_area_hub_m2", "users_per_1000", "osm", "grade", "source", "includes")
 MEASURES = ("network", "radius", "presence")
 PERS = ("community", "subdistrict")
 KINDS = ("urban", "old", "rural")
@@ -28,7 +28,8 @@ class Category:
 
     ``limit_m`` is None where the category is shown and not measured. ``kinds`` are the kinds of
     communities it is meant for, empty for all. ``includes`` are categories that count as this
-    one too. ``grade`` says how well the row is founded: A encyclopedia or journal, B public code
+    one too. ``users_per_1000`` says how many of 1,000 people use one, None for everybody; these
+    are rough figures from memory, whatever the grade of the row. ``grade`` says how well the row is founded: A encyclopedia or journal, B public code
     or press, C from memory.
     """
 
@@ -45,6 +46,7 @@ class Category:
     min_area_urban_m2: float | None = None
     min_area_rural_m2: float | None = None
     min_area_hub_m2: float | None = None
+    users_per_1000: float | None = None
     osm: tuple[str, ...] = ()
     grade: str = ""
     source: str = ""

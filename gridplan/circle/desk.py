@@ -10,7 +10,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from gridplan.categories import CategoryTable, Profile
+from gridplan.categories import Category, CategoryTable, Profile
 from gridplan.circle.areas import draw_service_areas
 from gridplan.circle.capacity import measure_supply
 from gridplan.circle.coverage import measure_coverage
@@ -267,14 +267,14 @@ def _measure_load(table: Table, ways: Ways, number: int, pairs: Pairs, limit_m: 
     capacity[mine] = ways.facilities["capacity"].to_numpy(dtype=np.float64, na_value=np.nan)[mine]
     if not (np.nan_to_num(capacity) > 0).any():
         return capacity * np.nan
-    found = measure_supply(pairs.origin, pairs.target, pairs.distance_m, limit_m, demand.people,
+    users, unit = _count_users(demand, category, params)
+    found = measure_supply(pairs.origin, pairs.target, pairs.distance_m, limit_m, users,
                            capacity, params.circle.catchment_bands)
     city = demand.scopes[0]
-    whole = float(demand.people.sum())
-    shared = float((found.access * demand.people).sum())
+    whole = float(users.sum())
+    shared = float((found.access * users).sum())
     table.add(f"supply:{category.category}", city, 1000.0 * shared / whole if whole else None,
-              "per 1000 people" if demand.knows_people else "per 1000 households", None, shared,
-              whole)
+              unit, None, shared, whole)
     over = np.flatnonzero(np.nan_to_num(found.load) > 1.0)
     judged = int(np.isfinite(found.load).sum())
     table.add(f"overloaded:{category.category}", city, float(over.size), "facilities", None,
@@ -286,6 +286,15 @@ def _measure_load(table: Table, ways: Ways, number: int, pairs: Pairs, limit_m: 
                      row=first_ids(names.iloc[worst], _MOST_NAMED), count=int(over.size),
                      of=judged, category=category.category, most=f"{found.load[worst[0]]:.1f}")
     return found.load
+
+
+def _count_users(demand: Demand, category: Category, params: Params) -> tuple[Floats, str]:
+    """Return how many there are in each row who use a category, and the unit of its supply."""
+    if category.users_per_1000 is None:
+        return demand.people, ("per 1000 people" if demand.knows_people else
+                               "per 1000 households")
+    size = 1.0 if demand.knows_people else params.households.household_size
+    return demand.people * size * category.users_per_1000 / 1000.0, "per 1000 users"
 
 
 def _tally_demand(demand: Demand, ways: Ways) -> TallyRow:
