@@ -19,15 +19,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-from shapely import LineString, Point, Polygon, box
+from shapely import LineString, Point
 from test_check import CRS, draw_plan, keys, write
 
 from gridplan.check import check_plan
-from gridplan.check.circle_demand import NEEDED, PERHAPS
-from gridplan.check.circle_desk import CircleDesk, lay_circle
-from gridplan.check.circle_stale import hash_layer
-from gridplan.check.reading import read_plan
-from gridplan.i18n import load_room
 from gridplan.layers import conform
 from gridplan.plan import digest_layer
 

@@ -28,7 +28,10 @@ _KMH = {
 
 @dataclass(frozen=True)
 class Category:
-    """One category of the profile; ``limit_m`` is for 1.25 m/s, None where it is only shown."""
+    """One category of the profile; ``limit_m`` is for 1.25 m/s, None where it is only shown.
+
+    ``users`` are those among 1,000 people who use it, None for all.
+    """
 
     name: str
     limit_m: float | None
@@ -39,6 +42,7 @@ class Category:
     target: float | None
     areas: tuple[float | None, float | None, float | None]
     includes: tuple[str, ...]
+    users: float | None = None
 
     @property
     def measured(self) -> bool:
@@ -91,7 +95,7 @@ class CircleAsked:
 def read_circle_asked(plan: PlanData) -> CircleAsked:
     """Read what was asked out of the run table; what it does not tell takes its default."""
     held = _load(plan.run.get("parameters", ""))
-    tables = {name: table for name in ("network", "circle", "site")
+    tables = {name: table for name in ("network", "circle", "site", "households")
               if isinstance(table := held.get(name), dict)}
     walkers = read_words(plan.run.get("circle:walkers", "")) or tuple(
         w for w in tables.get("circle", {}).get("walkers", _DEFAULT_WALKERS))
@@ -150,4 +154,5 @@ def _read_category(row: Mapping[str, object]) -> Category:
                     str(row.get("per", "")), words("kinds"), row.get("required", True) is True,
                     number("target_share"), (number("min_area_urban_m2"),
                                              number("min_area_rural_m2"),
-                                             number("min_area_hub_m2")), words("includes"))
+                                             number("min_area_hub_m2")), words("includes"),
+                    number("users_per_1000"))

@@ -34,18 +34,29 @@ def check_facilities(report: CheckReport, desk: CircleDesk) -> None:
                        found=round(float(found[first]), 6), expected=round(float(low[first]), 6))
 
 
-def count_heads(desk: CircleDesk) -> Floats:
-    """Return whom facilities serve: people where their number is known, else households.
+def count_heads(desk: CircleDesk, category: str) -> Floats:
+    """Return whom a category serves: people where their number is known, else households.
 
-    Where only some buildings tell their people, the others have as many a household.
+    Where only some buildings tell their people, the others have as many a household. Of a
+    category that only some use, these among the people.
     """
+    held = (desk.asked.categories or {}).get(category)
+    users = held.users if held is not None else None
+    heads, known = _count_people(desk)
+    if users is None:
+        return heads
+    size = 1.0 if known else desk.asked.number("households", "household_size", 2.3)
+    return heads * size * users / 1000
+
+
+def _count_people(desk: CircleDesk) -> tuple[Floats, bool]:
     told = desk.plan.numbers(desk.layer, "population")
     lived = desk.people > 0
     known = np.isfinite(told) & lived
     if not told[known].sum() > 0:
-        return desk.people
+        return desk.people, False
     size = told[known].sum() / desk.people[known].sum()
-    return np.where(known, told, np.where(lived, desk.people * size, 0.0))
+    return np.where(known, told, np.where(lived, desk.people * size, 0.0)), True
 
 
 def _serve(desk: CircleDesk, name: str, limit: float, heads: Floats) -> tuple[Floats, Floats]:
@@ -73,27 +84,26 @@ def _room(desk: CircleDesk, name: str) -> tuple[Flags, Floats]:
 
 def _measure_loads(desk: CircleDesk) -> tuple[Floats, Floats]:
     """Return the load of every facility, of its categories the highest: least and most."""
-    heads = count_heads(desk)
     count = len(desk.plan.frame("facilities"))
     out = np.full((2, count), np.nan)
     for name, limit, _ in desk.now():
         told, capacity = _room(desk, name)
         rows = desk.facilities_of((name, False))[told]
         if len(rows):
-            for side, served in zip(out, _serve(desk, name, limit, heads), strict=True):
+            for side, served in zip(out, _serve(desk, name, limit, count_heads(desk, name)),
+                                    strict=True):
                 side[rows] = np.fmax(side[rows], served[told] / capacity[told])
     return out[0], out[1]
 
 
 def list_supply(desk: CircleDesk) -> Iterator[tuple[Key, Range]]:
     """Yield capacity for a thousand heads, and how many facilities are asked for more."""
-    heads = count_heads(desk)
-    total = float(heads.sum())
     for name, limit, _ in desk.now():
         told, capacity = _room(desk, name)
         if not told.any():
             continue
-        room = capacity[told]
+        heads, room = count_heads(desk, name), capacity[told]
+        total = float(heads.sum())
         served = [s[told] for s in _serve(desk, name, limit, heads)]
         # What a facility has is shared out whole among those who can reach it.
         least, most = (1000 * float(room[s > 0].sum()) / total if total else np.nan
