@@ -8,6 +8,7 @@ p nodes. Beside the files, ``optima.txt`` may hold a name and its optimum a line
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import importlib.util
 import sys
@@ -134,10 +135,10 @@ def run_peer(instance: str, way_m: NDArray[np.float64], new: int, best: float | 
     import pulp
     from spopt.locate import PMedian
 
-    with measure_time() as watch:
+    # spopt raises where CBC ends without a proof; what CBC found stays in the model.
+    with measure_time() as watch, contextlib.suppress(RuntimeError):
         model = PMedian.from_cost_matrix(way_m, np.ones(len(way_m)), p_facilities=new)
-        model = model.solve(pulp.PULP_CBC_CMD(msg=False, timeLimit=cpu_s, threads=1),
-                            results=False)
+        model.solve(pulp.PULP_CBC_CMD(msg=False, timeLimit=cpu_s, threads=1), results=False)
     chosen = [j for j, x in enumerate(model.fac_vars) if (x.value() or 0) > 0.5]
     cost = float(way_m[chosen].min(axis=0).sum()) if chosen else None
     proven = model.problem.sol_status == pulp.LpSolutionOptimal

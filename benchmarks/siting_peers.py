@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import sys
 from pathlib import Path
@@ -58,7 +59,8 @@ def solve_spopt(covers: Any, weight: NDArray[np.float64], new: int, seconds: flo
 
     cost = 1.0 - covers.T.toarray()
     model = MCLP.from_cost_matrix(cost, weight, 0.5, p_facilities=new)
-    model = model.solve(pulp.PULP_CBC_CMD(msg=False, timeLimit=seconds, threads=1), results=False)
+    with contextlib.suppress(RuntimeError):  # raised where CBC ends without a proof
+        model.solve(pulp.PULP_CBC_CMD(msg=False, timeLimit=seconds, threads=1), results=False)
     chosen = np.array([j for j, x in enumerate(model.fac_vars) if (x.value() or 0) > 0.5], np.int64)
     # CBC also says "optimal" where it stopped at its limit with a solution; sol_status tells.
     proven = model.problem.sol_status == pulp.LpSolutionOptimal

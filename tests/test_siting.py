@@ -19,6 +19,8 @@ from gridplan.siting import (
     serve_most,
     shorten_ways,
 )
+from gridplan.siting.cover import find_fewest
+from gridplan.siting.links import reduce_worth
 
 NO_SEARCH = Work(shakes=0)  # greedy and one swap: then the proof has something to do
 
@@ -212,6 +214,22 @@ def test_the_same_seed_gives_the_same_answer(aim):
     assert one.chosen.tolist() == two.chosen.tolist()
     assert (one.value, one.bound, one.gained.tolist()) == (two.value, two.bound,
                                                            two.gained.tolist())
+
+
+def test_seeds_differ_and_each_repeats_itself():
+    links, weight = draw_town(6, sites=500, demands=600)
+    work = Work(shakes=1, prices=1, rounds=0)
+    runs = [[cover_most(links, weight, 14, seed=seed, work=work).chosen.tolist()
+             for seed in range(1, 7)] for _ in range(2)]
+    assert runs[0] == runs[1]
+    assert len({tuple(chosen) for chosen in runs[0]}) > 1
+
+
+def test_the_search_for_the_fewest_betters_greed_before_any_proof():
+    # Greed takes the middle of six in a row, then needs both ends.
+    worth = reduce_worth(np.repeat([0, 1, 2], [4, 3, 3]), np.array([1, 2, 3, 4, 0, 1, 2, 3, 4, 5]),
+                         np.ones(10), 3, 6)
+    assert sorted(find_fewest(worth, 6.0, 1, Work()).tolist()) == [1, 2]
 
 
 @pytest.mark.parametrize("aim", ["cover", "mean", "serve"])

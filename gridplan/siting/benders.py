@@ -69,9 +69,10 @@ class Master:
         whole = np.arange(count) < self.sites
         return Program(
             worth=np.where(whole, 0.0, 1.0),
-            rows=sparse.csr_matrix((values, (rows, columns)), (self.about.size + 1 + groups, count)),
-            most=np.concatenate([self.level, [float(self.new)], np.ones(groups)]), low=np.zeros(count),
-            high=np.concatenate([high, self.top]), whole=whole)
+            rows=sparse.csr_matrix((values, (rows, columns)),
+                                   (self.about.size + 1 + groups, count)),
+            most=np.concatenate([self.level, [float(self.new)], np.ones(groups)]),
+            low=np.zeros(count), high=np.concatenate([high, self.top]), whole=whole)
 
     def cut(self, x: Floats) -> Master | None:
         """Return it with the cuts that a solution breaks; None if it breaks none."""

@@ -31,7 +31,7 @@ from gridplan.siting.kernels import (
 from gridplan.siting.links import Worth, reduce_worth, spread
 
 WHOLE = 1e12
-QUICK = 900_000  # links up to which the search is shaken a second time
+QUICK = 600_000  # links up to which the search is shaken a second time
 TINY = 1e-9  # of all there is to get: a difference that is none
 PROVEN = 5e-7  # of all there is to get: a gap that counts as none where values are not whole
 

@@ -211,7 +211,7 @@ def _solve(problem: Problem, request: SiteRequest, seed: int) -> Solution:
 
 
 def _group_candidates(problem: Problem, request: SiteRequest) -> tuple[Ints, Bools]:
-    """Number the places that get one site each, and mark candidates in those that have one.
+    """Give places that get one site each a number, and mark candidates in those that have one.
 
     Where there is no such place, a candidate stands alone.
     """
