@@ -29,8 +29,8 @@ class Category:
     ``limit_m`` is None where the category is shown and not measured. ``kinds`` are the kinds of
     communities it is meant for, empty for all. ``includes`` are categories that count as this
     one too. ``users_per_1000`` says how many of 1,000 people use one, None for everybody; these
-    are rough figures from memory, whatever the grade of the row. ``grade`` says how well the row is founded: A encyclopedia or journal, B public code
-    or press, C from memory.
+    are rough figures from memory, whatever the grade of the row. ``grade`` says how well the row
+    is founded: A encyclopedia or journal, B public code or press, C from memory.
     """
 
     category: str

@@ -138,7 +138,7 @@ def find_favourites(scope: Scope, households: Ints, target: Ints) -> Ints:
     [1]
     """
     best = np.full(len(scope.ids), -1, dtype=np.int64)
-    held = np.flatnonzero((scope.of >= 0) & (target >= 0))
+    held = np.flatnonzero((scope.of >= 0) & (target >= 0) & (households > 0))
     if not held.size:
         return best
     width = int(target.max()) + 1

@@ -47,11 +47,12 @@ class Demand:
     layer
         ``buildings`` or ``demand``.
     frame
-        The n rows with households, indexed by their ids in order, with their geometry.
+        The n rows, indexed by their ids in order, with their geometry. Those without households
+        count nowhere, but no service area may hold them that does not reach them.
     entrances
         The doors of buildings, by their own ids.
     households
-        (n,) whole numbers above zero.
+        (n,) whole numbers.
     people
         (n,) population; where it is not known, households times how many people each has on
         average where both are. All households where it is nowhere known.
@@ -89,8 +90,8 @@ def list_demand(plan: Plan) -> Demand:
     key = "building_id" if layer == "buildings" else "demand_id"
     every = plan.layer(layer)
     count = every["households"].fillna(0).to_numpy(dtype=np.int64)
-    frame = every[count > 0].sort_values(key, kind="stable")
-    households = frame["households"].to_numpy(dtype=np.int64)
+    frame = every.sort_values(key, kind="stable")
+    households = frame["households"].fillna(0).to_numpy(dtype=np.int64)
     frame = frame.set_index(pd.Index(frame[key].astype(object), name=key))
     scopes = [Scope("city", np.array(["all"], dtype=object), np.zeros(len(frame), np.int64))]
     kinds = np.full(len(frame), "urban", dtype=object)
@@ -121,7 +122,7 @@ def _place(ids: pd.Series, held: pd.Series) -> tuple[NDArray[np.object_], Ints]:
 
 def _count_people(frame: pd.DataFrame, households: Ints) -> tuple[Floats, bool]:
     told = frame["population"].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
-    known = np.isfinite(told)
+    known = np.isfinite(told) & (households > 0)
     if not known.any() or not told[known].sum():
         return households.astype(np.float64), False
     size = told[known].sum() / households[known].sum()

@@ -104,7 +104,7 @@ def measure_circle(plan: Plan, table: CategoryTable, params: Params, findings: F
     """
     profile = _choose_profile(table, params.circle.profile)
     demand = list_demand(plan)
-    if not len(demand):
+    if not demand.households.any():
         raise InputError(Finding("circle.no_households", layer=demand.layer))
     held, tally = gather_facilities(plan, table, findings, facilities, after)
     held = judge_norms(held, plan.layer("communities"), profile)
@@ -300,7 +300,7 @@ def _count_users(demand: Demand, category: Category, params: Params) -> tuple[Fl
 def _tally_demand(demand: Demand, ways: Ways) -> TallyRow:
     off = np.zeros(len(demand), dtype=bool)
     for streets in ways.streets.values():
-        off |= streets.demand.off
+        off |= streets.demand.off & (demand.households > 0)
     note = ""
     if off.any():
         note = f"off the streets: {first_ids(demand.frame.index[off])}"

@@ -164,8 +164,10 @@ def find_ways(plan: Plan, demand: Demand, facilities: gpd.GeoDataFrame,
                  layer="facilities", file=file, params=params)
         doors = find_building_access(network, demand.frame, demand.entrances,
                                      params=params, **ground)
-        tell_off(network, demand.frame.geometry.to_numpy(), doors, demand.frame.index, told,
-                 layer=demand.layer, outcome="warning", params=params)
+        lived = np.flatnonzero(demand.households > 0)
+        tell_off(network, demand.frame.geometry.to_numpy()[lived], pick_access(doors, lived),
+                 demand.frame.index[lived], told, layer=demand.layer, outcome="warning",
+                 params=params)
         findings.items.extend(told.items)
         streets[mode] = Streets(network, doors, access)
     findings.stop_on_faults()

@@ -103,8 +103,8 @@ def demo(screen: Screen,
     map_path = check_target(screen, folder / "demo.html", is_page)
     if inputs_only:
         check_free(screen, folder)
-    with screen.working({"town": 0.1, **STAGES, "assign": 0.05, "circle": 0.2, "check": 0.1, "map": 0.05}
-                        ) as progress:
+    with screen.working({"town": 0.1, **STAGES, "assign": 0.05, "circle": 0.2, "check": 0.1,
+                         "map": 0.05}) as progress:
         progress("town", 0.0)
         town = build_town(communities, params.seed)
         if inputs_only:
