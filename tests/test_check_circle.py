@@ -23,6 +23,14 @@ from shapely import LineString, Point
 from test_check import CRS, draw_plan, keys, write
 
 from gridplan.check import check_plan
+<<<<<<< HEAD
+=======
+from gridplan.check.circle_demand import NEEDED, PERHAPS
+from gridplan.check.circle_desk import lay_circle
+from gridplan.check.circle_stale import hash_layer
+from gridplan.check.reading import read_plan
+from gridplan.i18n import load_room
+>>>>>>> checkc
 from gridplan.layers import conform
 from gridplan.plan import digest_layer
 
@@ -256,7 +264,7 @@ def draw_circle(folder: Path) -> Path:
     run = dict(zip(plan["run"]["key"], plan["run"]["value"], strict=True))
     run |= {"circle:profile": "test", "circle:walkers": "adult,older",
             "circle:table": json.dumps({"profile": "test", "categories": PROFILE}),
-            "site:request:clinic": json.dumps({"kind": "mclp", "new": 2, "cover": 0.5}),
+            "site:request:clinic": json.dumps({"kind": "new", "new": 2, "cover": 0.5}),
             "upstream:coverage:buildings": digest_layer(plan["buildings"], "buildings"),
             "upstream:coverage:roads": digest_layer(plan["roads"], "roads")}
     plan["run"] = pd.DataFrame({"key": list(run), "value": list(run.values())})
@@ -381,6 +389,11 @@ SPOILT = [
      "AND facility_id IS NULL", {"area_missing"}),
     ("an area of another facility", "UPDATE service_areas SET facility_id='f5' "
      "WHERE category='clinic' AND facility_id='f1'", {"area_facility", "area_far"}),
+    ("an area without a shape", "UPDATE service_areas SET geom=NULL WHERE area_id='A00001'",
+     {"area_invalid"}),
+    ("an area of a far place", "UPDATE service_areas SET geom=(SELECT geom FROM service_areas "
+     "WHERE facility_id='f5') WHERE category='clinic' AND facility_id='f1'",
+     {"area_outside", "area_far"}),
     # sites
     ("a gain forged", "UPDATE sites SET gained_households=gained_households+1 WHERE rank=2",
      {"site_gain", "site_total"}),
@@ -406,3 +419,128 @@ def test_every_corruption_is_named(town: Path, tmp_path: Path, what: str, statem
         for lang in ("en", "zh"):
             assert finding.what(lang)
             assert finding.mend(lang)
+
+
+def test_every_rule_of_the_circle_is_seen_broken() -> None:
+    room = {n for n in load_room("check") if not n.endswith(".mend")}
+    ours = {n for n in room if n.startswith(("circle_", "area_", "site_"))}
+    assert ours == set().union(*(s[2] for s in SPOILT)) & ours
+
+
+def test_digests_are_those_of_the_plan(town: Path) -> None:
+    plan = read_plan(town)
+    assert {n: hash_layer(plan, n) for n in ("buildings", "roads")} == {
+        n: plan.run[f"upstream:coverage:{n}"] for n in ("buildings", "roads")}
+
+
+# ---- ways measured by hand -------------------------------------------------------------------
+
+Line = list[tuple[float, float]]
+
+
+def measure(folder: Path, roads: list[Line], doors: Line, facility: tuple[float, float], *,
+            walls: list[shapely.Geometry] | None = None,
+            estates: list[Polygon] | None = None,
+            gates: list[tuple[str, tuple[float, float], bool]] | None = None,
+            walker: str = "adult", reading: str = "near", crossings: str = "auto",
+            columns: dict[str, list[object]] | None = None) -> list[float]:
+    """Return the ways of doors to one facility in a town of points of demand."""
+    def layer(name: str, data: dict[str, list[object]], shapes: list[shapely.Geometry]
+              ) -> pd.DataFrame:
+        return conform(name, gpd.GeoDataFrame(data, geometry=[shapely.transform(
+            g, lambda xy: xy + WEST) for g in shapes], crs=CRS))
+
+    plan = {
+        "demand": layer("demand", {"demand_id": [f"d{k}" for k in range(len(doors))],
+                                   "households": [1] * len(doors)}, list(map(Point, doors))),
+        "roads": layer("roads", {"road_id": [f"r{k}" for k in range(len(roads))],
+                                 **(columns or {})}, list(map(LineString, roads))),
+        "facilities": layer("facilities", {"facility_id": ["f"], "categories": ["x"]},
+                            [Point(facility)]),
+        "coverage": conform("coverage", pd.DataFrame({
+            "scope": ["city"], "scope_id": ["all"], "category": ["x"], "walker": [walker],
+            "reading": ["near"], "limit_m": [100.0], "households": [1], "covered": [0]})),
+        "figures": conform("figures", pd.DataFrame({"name": ["a"], "scope": ["city"]})),
+        "tally": conform("tally", pd.DataFrame({"stage": ["a"], "layer": ["b"]})),
+        "run": pd.DataFrame({"key": ["circle:walkers", "parameters"], "value": [
+            walker, json.dumps({"network": {"crossings": crossings}})]})}
+    if walls:
+        plan["barriers"] = layer("barriers", {"barrier_id": [f"w{k}" for k in range(len(walls))],
+                                              "kind": ["wall"] * len(walls)}, walls)
+    if estates:
+        plan["estates"] = layer("estates", {"estate_id": [f"e{k}" for k in range(len(estates))]},
+                                [shapely.MultiPolygon([e]) for e in estates])
+    if gates:
+        plan["gates"] = layer("gates", {"gate_id": [f"g{k}" for k in range(len(gates))],
+                                        "estate_id": [g[0] for g in gates],
+                                        "foot": [g[2] for g in gates]},
+                              [Point(g[1]) for g in gates])
+    path = write(plan, folder / "points.gpkg")
+    desk = lay_circle(read_plan(path, NEEDED, PERHAPS), "demand")
+    return np.round(desk.ways(("x", False), walker, reading).metres, 3).tolist()
+
+
+STREET = [(0.0, 0.0), (400.0, 0.0)]
+
+
+def test_a_way_is_leg_stretch_and_leg(tmp_path: Path) -> None:
+    assert measure(tmp_path, [STREET], [(10, 5), (100, 0), (450, 0), (10, 501)], (100, -7)) == [
+        102.0, 7.0, 357.0, float("inf")]
+
+
+def test_streets_join_at_loose_ends_and_hand_drawn_crossings(tmp_path: Path) -> None:
+    branch = [(100.0, 0.4), (100.0, 100.0)]
+    assert measure(tmp_path, [STREET, branch], [(100, 100)], (0, 0)) == [200.0]
+
+
+@pytest.mark.parametrize(("crossings", "expected"), [
+    ("auto", 150.0), ("join", 150.0), ("apart", np.inf)])
+def test_crossings_are_joined_as_asked(tmp_path: Path, crossings: str, expected: float) -> None:
+    cross = [(100.0, -2000.0), (100.0, 2000.0)]
+    assert measure(tmp_path, [STREET, cross, [(0.0, 0.0), (0.0, -2000.0)]], [(100, 90)], (40, 0),
+                   crossings=crossings) == [expected]
+
+
+def test_a_wall_turns_a_leg_to_another_street(tmp_path: Path) -> None:
+    roads = [STREET, [(0.0, 100.0), (400.0, 100.0)], [(0.0, 0.0), (0.0, 100.0)]]
+    wall = LineString([(50, 20), (150, 20)])
+    assert measure(tmp_path, roads, [(100, 30)], (100, 0), walls=[wall]) == [70 + 100 + 100 + 100]
+
+
+def test_an_estate_is_left_by_its_gates(tmp_path: Path) -> None:
+    block = box(20, 10, 80, 70)
+    assert measure(tmp_path, [STREET], [(50, 40)], (300, 0), estates=[block],
+                   gates=[("e0", (80.0, 40.0), True)]) == [30 + 40 + 220]
+
+
+def test_a_closed_gate_cuts_the_street(tmp_path: Path) -> None:
+    roads = [[(0.0, 0.0), (5000.0, 0.0)], [(50.0, 0.0), (50.0, 40.0)],
+             [(50.0, 40.0), (50.0, 3000.0)]]
+    block = box(20, 10, 80, 3100)
+    gates = [("e0", (51.0, 10.0), False), ("e0", (20.0, 2990.0), True)]
+    assert measure(tmp_path, roads, [(50, 40)], (0, 0), estates=[block], gates=gates) == [np.inf]
+
+
+def test_an_unknown_gate_has_a_near_and_a_far_reading(tmp_path: Path) -> None:
+    block = box(0, 10, 40, 50)
+    near, far = (measure(tmp_path / reading, [STREET], [(20, 30)], (20, 0), estates=[block],
+                         reading=reading) for reading in ("near", "far")
+                 if (tmp_path / reading).mkdir() is None)
+    # Straight down to the side on the street; or over the top, from its middle or its corners.
+    assert near == [20 + 10]
+    assert far == pytest.approx([np.hypot(20, 20) + 50 + 20], abs=0.01)
+
+
+def test_cars_keep_to_one_way_streets_and_class_speeds(tmp_path: Path) -> None:
+    roads = [STREET, [(400.0, 0.0), (400.0, 300.0), (0.0, 300.0), (0.0, 0.0)]]
+    columns = {"road_class": ["residential", "residential"], "one_way": ["yes", ""]}
+    cost = 8.3 * 3.6 / 25
+    assert measure(tmp_path, roads, [(300, 0)], (100, 0), walker="car", columns=columns) == [
+        round((100 + 1000 + 100) * cost, 3)]
+
+
+def test_a_file_of_demand_is_checked(town: Path, tmp_path: Path) -> None:
+    measure(tmp_path, [STREET], [(10, 5)], (100, -7))
+    report = check_plan(tmp_path / "points.gpkg")
+    assert "run_missing" in keys(report)
+    assert "circle" in report.unchecked

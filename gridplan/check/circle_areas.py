@@ -10,8 +10,8 @@ from gridplan.check.circle_ways import WAY_M
 from gridplan.check.graph import Flags
 from gridplan.check.verdict import CheckReport
 
-# What an area of a facility may lie outside that of its category, by rounding.
-_SLIVER_M2 = 0.01
+# What an area of a facility may lie outside that of its category: a millimetre all along.
+_SLIVER_M = 1e-3
 
 
 def check_areas(report: CheckReport, desk: CircleDesk) -> None:
@@ -73,13 +73,14 @@ def _check_inside(report: CheckReport, desk: CircleDesk) -> None:
     outside = np.zeros(len(part))
     loose = ~shapely.covers(around, shape[part])
     outside[loose] = shapely.area(shapely.difference(shape[part[loose]], around[loose]))
-    if (outside > _SLIVER_M2).any():
-        report.add("circle", "area_outside", "service_areas", ids[part[outside > _SLIVER_M2]],
+    bad = outside > _SLIVER_M * shapely.length(shape[part])
+    if bad.any():
+        report.add("circle", "area_outside", "service_areas", ids[part[bad]],
                    m2=round(float(outside.max()), 2))
 
 
 def _check_reach(report: CheckReport, desk: CircleDesk) -> None:
-    """Hold that no building lies inside which cannot be reached within the limit."""
+    """Hold that nobody lives inside who cannot get there within the limit."""
     plan, limits = desk.plan, desk.limits()
     points = shapely.point_on_surface(plan.shapes(desk.layer))
     tree = shapely.STRtree(points)
@@ -90,6 +91,7 @@ def _check_reach(report: CheckReport, desk: CircleDesk) -> None:
             plan.ids("service_areas", "category"), plan.ids("service_areas", "facility_id"),
             strict=True)):
         inside = tree.query(shape[k], predicate="contains")
+        inside = inside[desk.people[inside] > 0]
         limit = limits.get((category, desk.first))
         if limit is None or not len(inside):
             continue
