@@ -399,8 +399,8 @@ def test_words_have_room(browser: object, tmp_path: Path, size: tuple[int, int],
         assert opened.box("#stage")["height"] > 300
         show_circle(opened, size)
         wide = opened.page.evaluate("""() => Array.from(document.querySelectorAll(
-            "#by-circle button, #by-circle li:not(.bars li), #colours button, .gain, .points")).filter(e =>
-            e.offsetParent && (e.scrollWidth > e.clientWidth + 1 ||
+            "#by-circle button, #by-circle li:not(.bars li), #colours button, .gain, .points"))
+            .filter(e => e.offsetParent && (e.scrollWidth > e.clientWidth + 1 ||
             e.getBoundingClientRect().right > document.querySelector("#panel")
             .getBoundingClientRect().right)).map(e => e.outerHTML.slice(0, 90))""")
         assert wide == []
