@@ -278,10 +278,11 @@ def show_circle(opened: Opened, size: tuple[int, int]) -> None:
 
 
 LOOK = """(i) => { const p = gridplan.centre(i), s = document.getElementById("stage")
-    .getBoundingClientRect(), x = p.x + s.left + 18, y = p.y + s.top + 14;
+    .getBoundingClientRect(), x = p.x + s.left + 12, y = p.y + s.top + 12;
     const c = Array.from(document.querySelectorAll(".leaflet-tile")).find(c => { const r =
-        c.getBoundingClientRect(); return c.width && x >= r.left && x < r.right - 2 &&
-        y >= r.top && y < r.bottom - 2; });
+        c.getBoundingClientRect(); return c.width && x >= r.left && x < r.right &&
+        y >= r.top && y < r.bottom; });
+    if (!c) return "";
     const r = c.getBoundingClientRect(), k = c.width / r.width;
     const d = c.getContext("2d").getImageData((x - r.left) * k, (y - r.top) * k, 1, 1).data;
     return "#" + Array.from(d).slice(0, 3).map(v => v.toString(16).padStart(2, "0")).join(""); }"""
@@ -307,16 +308,21 @@ def test_grids_are_coloured_by_theme_walker_and_state(
             opened.page.select_option("#theme", str(theme))
             opened.page.locator(".walkers button").nth(walker).click()
             opened.page.locator(".states button").nth(state).click()
-            opened.page.wait_for_timeout(350)
             shares = (head["circle"]["grids"][state][walker][theme]
                       or head["circle"]["grids"][0][walker][theme])
-            hits = [opened.page.evaluate(LOOK, k) == RAMP[share_step(shares[k])]
-                    for k in places[:24:2]]
-            assert sum(hits) >= len(hits) - 2, (theme, walker, state, hits)
+            # Tiles are painted a few at a time.
+            for _ in range(40):
+                opened.page.wait_for_timeout(100)
+                hits = [(opened.page.evaluate(LOOK, k), RAMP[share_step(shares[k])])
+                        for k in places[:24:2]]
+                if sum(a == b for a, b in hits) >= len(hits) - 2:
+                    break
+            assert sum(a == b for a, b in hits) >= len(hits) - 2, (theme, walker, state, hits)
         opened.page.click("[data-colour=households]")
-        opened.page.wait_for_timeout(300)
+        opened.page.wait_for_timeout(1500)
         assert {opened.page.evaluate(LOOK, k) for k in places[:6]} == before
-        assert opened.complaints == []
+        # Reading pixels many times makes the browser give advice.
+        assert [c for c in opened.complaints if not c.startswith("Canvas2D")] == []
 
 
 @pytest.mark.browser
@@ -327,10 +333,10 @@ def test_gaps_are_listed_and_lead_to_their_grid(
     gap = unpack(file.read_bytes())[0]["circle"]["gaps"][0][0][1][0]
     with Opened(browser, file, size) as opened:
         show_circle(opened, size)
-        assert opened.page.locator(".worst li").count() == 3
+        assert opened.page.locator("#by-circle .worst li").count() == 3
         opened.page.select_option("#theme", "1")
-        assert f"{gap[1]} 户未覆盖" in opened.page.inner_text(".worst li:first-child")
-        opened.page.locator(".worst button").first.click()
+        assert f"{gap[1]} 户未覆盖" in opened.page.inner_text("#by-circle .worst li:first-child")
+        opened.page.locator("#by-circle .worst button").first.click()
         said = opened.page.inner_text("#card")
         assert circled["grids"]["grid_id"][gap[0]] in said
         assert "社区卫生服务站" in opened.page.inner_text("#card .circle")
@@ -393,8 +399,8 @@ def test_words_have_room(browser: object, tmp_path: Path, size: tuple[int, int],
         assert opened.box("#stage")["height"] > 300
         show_circle(opened, size)
         wide = opened.page.evaluate("""() => Array.from(document.querySelectorAll(
-            "#by-circle button, #by-circle li, #colours button, .gain, .points")).filter(e =>
-            e.offsetParent && (e.scrollWidth > e.clientWidth + 1 ||
+            "#by-circle button, #by-circle li:not(.bars li), #colours button, .gain, .points"))
+            .filter(e => e.offsetParent && (e.scrollWidth > e.clientWidth + 1 ||
             e.getBoundingClientRect().right > document.querySelector("#panel")
             .getBoundingClientRect().right)).map(e => e.outerHTML.slice(0, 90))""")
         assert wide == []
@@ -431,7 +437,7 @@ def test_b85_odd_names_show_as_text(browser: object, tmp_path: Path,
         show_circle(opened, size)
         opened.page.select_option("#theme", "1")
         assert EVIL in opened.page.inner_text("#by-circle")
-        opened.page.locator(".worst button").first.click()
+        opened.page.locator("#by-circle .worst button").first.click()
         assert EVIL in opened.page.inner_text("#card .circle")
         opened.page.click(".close")
         opened.page.fill("#query", "社区卫生服务站1<")

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from gridplan.plan.staffing import GRID_ROLES, Staffing
+from gridplan.report.circle import write_circle
 from gridplan.report.tables import (
     BOUNDS,
     Reader,
@@ -49,6 +50,7 @@ def build_book(layers: Mapping[str, Any], staffing: Staffing | None, reader: Rea
             _write_vacancies(pen, layers, staffing, posts)
         _write_figures(pen, list_figures(layers, reader))
         _write_loads(pen, list_loads(layers, reader))
+        write_circle(pen, layers, reader)
     return buffer.getvalue()
 
 
