@@ -23,14 +23,11 @@ from shapely import LineString, Point
 from test_check import CRS, draw_plan, keys, write
 
 from gridplan.check import check_plan
-<<<<<<< HEAD
-=======
 from gridplan.check.circle_demand import NEEDED, PERHAPS
 from gridplan.check.circle_desk import lay_circle
 from gridplan.check.circle_stale import hash_layer
 from gridplan.check.reading import read_plan
 from gridplan.i18n import load_room
->>>>>>> checkc
 from gridplan.layers import conform
 from gridplan.plan import digest_layer
 

@@ -22,7 +22,7 @@ from gridplan.plan.circle import forget_circle, tell_stale_circle
 
 CRS = "EPSG:4549"
 X, Y, STEP = 600_000.0, 3_700_000.0, 100.0
-HEAD = "profile category limit_m measure per required target_share osm grade source".split()
+HEAD = ["profile", "category", "limit_m", "measure", "per", "required", "target_share", "osm", "grade", "source"]
 
 
 def make_table(*rows):
