@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-from shapely import LineString, Point
+from shapely import LineString, Point, Polygon, box
 from test_check import CRS, draw_plan, keys, write
 
 from gridplan.check import check_plan

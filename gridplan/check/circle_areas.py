@@ -80,7 +80,7 @@ def _check_inside(report: CheckReport, desk: CircleDesk) -> None:
 
 
 def _check_reach(report: CheckReport, desk: CircleDesk) -> None:
-    """Hold that nobody lives inside who cannot get there within the limit."""
+    """Hold that no building lies inside that cannot be left for there within the limit."""
     plan, limits = desk.plan, desk.limits()
     points = shapely.point_on_surface(plan.shapes(desk.layer))
     tree = shapely.STRtree(points)
@@ -91,7 +91,6 @@ def _check_reach(report: CheckReport, desk: CircleDesk) -> None:
             plan.ids("service_areas", "category"), plan.ids("service_areas", "facility_id"),
             strict=True)):
         inside = tree.query(shape[k], predicate="contains")
-        inside = inside[desk.people[inside] > 0]
         limit = limits.get((category, desk.first))
         if limit is None or not len(inside):
             continue
