@@ -82,7 +82,8 @@ def test_facilities_and_sites_have_their_rows(circled: dict[str, pd.DataFrame],
                                               inside: bytes) -> None:
     table = read_table(inside, "Facilities")
     assert table["Facility code"].tolist() == circled["facilities"]["facility_id"].tolist()
-    assert table["Share of capacity used"].tolist() == pytest.approx(circled["facilities"]["load"].tolist())
+    assert table["Share of capacity used"].tolist() == pytest.approx(
+        circled["facilities"]["load"].tolist())
     assert set(table["Meets its norm"]) == {"yes", "no", ""}
     sites, held = read_table(inside, "Sites"), circled["sites"]
     assert sites["Households gained"].tolist() == held["gained_households"].tolist()
