@@ -199,7 +199,7 @@ def test_more_time_facilities_and_speed_never_cover_fewer_and_scopes_sum_up(
     city = base.coverage[base.coverage["scope"] == "city"]["covered"].tolist()
     assert city == sorted(city, reverse=True)  # adult, older, frail
     assert (base.coverage["covered"] <= base.coverage["households"]).all()
-    sums = base.coverage.groupby(["scope", "walker"], observed=True)[["households", "covered"]].sum()
+    sums = base.coverage.groupby(["scope", "walker"])[["households", "covered"]].sum()
     for walker in ("adult", "older", "frail"):
         assert len(sums.xs(walker, level="walker").drop_duplicates()) == 1
         assert sums.loc[("city", walker), "households"] == sum(households)
