@@ -164,6 +164,7 @@ def presence_figures(table: Table, city: Scope, facilities: gpd.GeoDataFrame,
         wanted = {u for u, kind in zip(unit, kinds, strict=True)
                   if u and category.applies_to(str(kind))}
         there = {str(unit[t]) for f, t in zip(at.tolist(), town.tolist(), strict=True) if mine[f]}
-        table.add_share(f"presence:{category.category}", city,
-                        np.array([len(wanted & there)]), np.array([len(wanted)]),
-                        category.target_share)
+        if wanted:
+            table.add_share(f"presence:{category.category}", city,
+                            np.array([len(wanted & there)]), np.array([len(wanted)]),
+                            category.target_share)

@@ -56,7 +56,7 @@ class Vocabulary:
         for category, words in _WORDS.items():
             for word in words:
                 self._words[fold(word)] = (category,)
-        for c in known.values():
+        for c in (*own.known.values(), *table.known.values()):
             for word in (c.name_en, c.name_zh, c.category):
                 if word:
                     self._words[fold(word)] = (c.category,)
