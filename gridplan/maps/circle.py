@@ -23,6 +23,8 @@ WORST = 3
 # What is drawn of service areas and facilities, so that a city's file stays small.
 AREA_POINTS, DRAWN_FACILITIES = 30_000, 20_000
 _AREA_M = 4.0
+# A smaller hole of a service area is a yard or a roof, not a place out of reach.
+_HOLE_M2 = 10_000.0
 _NOT_THERE = np.empty(0, dtype=object)
 
 
@@ -45,7 +47,9 @@ def tell_share(counts: Counts, audience: str) -> NDArray[np.int64]:
         most = (rest > 0) & (rest < SMALL_COUNT)
         out = np.where(few, UNDER + np.minimum(-(-100 * SMALL_COUNT // safe), 100), out)
         out = np.where(most, OVER + np.maximum(100 * (whole - SMALL_COUNT) // safe, 0), out)
-        out = np.where((few & most) | ((whole > 0) & (whole < SMALL_COUNT)), FEW, out)
+        # Of less than twice as many households a bound would leave few counts to choose from.
+        narrow = (few | most) & (whole < 2 * SMALL_COUNT)
+        out = np.where(narrow | ((whole > 0) & (whole < SMALL_COUNT)), FEW, out)
     return np.where(whole <= 0, NOTHING, out)
 
 
@@ -284,7 +288,7 @@ def draw_areas(layers: Layers, circle: Circle) -> tuple[dict[str, list[int]], ND
     place = {c: k for k, c in enumerate(circle.categories)}
     whole = [k for k, (c, f) in enumerate(zip(told, text_of(frame, "facility_id"), strict=True))
              if not f and c.removesuffix(AFTER) in place]
-    shape = np.asarray(frame.geometry.array)[whole]
+    shape = _fill_holes(np.asarray(frame.geometry.array)[whole])
     tolerance_m, slim = _AREA_M, shape
     while len(shape):
         slim = shapely.simplify(shape, tolerance_m)
@@ -293,3 +297,14 @@ def draw_areas(layers: Layers, circle: Circle) -> tuple[dict[str, list[int]], ND
         tolerance_m *= 2
     return {"of": [place[told[k].removesuffix(AFTER)] for k in whole],
             "after": [int(told[k].endswith(AFTER)) for k in whole]}, np.asarray(slim, object)
+
+
+def _fill_holes(shapes: NDArray[Any]) -> NDArray[Any]:
+    """Return the areas without their small holes."""
+    parts, owner = shapely.get_parts(shapes, return_index=True)
+    filled = np.empty(len(parts), dtype=object)
+    for k, part in enumerate(parts):
+        holes = [r for r in part.interiors if shapely.Polygon(r).area >= _HOLE_M2]
+        filled[k] = shapely.Polygon(part.exterior, holes)
+    return np.array([shapely.multipolygons(filled[owner == k]) for k in range(len(shapes))],
+                    dtype=object)

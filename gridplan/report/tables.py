@@ -101,7 +101,8 @@ def hide_share(whole: int, part: int, reader: Reader) -> tuple[Any, Any, Any]:
     if not reader.internal:
         least = f"{100 * SMALL_COUNT / whole:.1f}"
         few, most = 0 < part < SMALL_COUNT, 0 < whole - part < SMALL_COUNT
-        if whole < SMALL_COUNT or (few and most):
+        # Of less than twice as many households a bound would leave few counts to choose from.
+        if whole < SMALL_COUNT or ((few or most) and whole < 2 * SMALL_COUNT):
             return reader.count(whole), "", ""
         if few:
             return whole, f"< {SMALL_COUNT}", f"< {least} %"
