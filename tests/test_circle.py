@@ -214,6 +214,10 @@ def test_the_nearest_facility_of_most_and_ties_to_the_first():
     found, _ = measure(plan, asked(Category("park", limit_m=50)), areas=False)
     assert row(found)["nearest_id"] == "f000"  # the middle is as near to both
     assert row(found)["covered"] == 0
+    even = make_plan([[(0, 0), (1000, 0)]], [(100, 0), (900, 0)],
+                     [("park", 1000, 0), ("park", 0, 0)], households=[4, 4])
+    found, _ = measure(even, asked(Category("park", limit_m=50)), areas=False)
+    assert row(found)["nearest_id"] == "f000"
 
 
 # ---- figures ---------------------------------------------------------------------------------
@@ -321,6 +325,20 @@ def test_what_is_proposed_counts_only_afterwards():
     kept = found.facilities.set_index("facility_id")["status"]
     assert kept.to_dict() == {"f000": "existing", "f001": "existing", "proposed:f000": "proposed"}
     assert found.tally[0].rows_in == found.tally[0].used == 3
+
+
+def test_who_lives_behind_a_wall_is_not_in_the_area_of_the_street_before_it():
+    wall = frame("barriers", [shapely.LineString([(X - 500, Y + 15), (X + 500, Y + 15)])],
+                 barrier_id=["w"], kind=["wall"])
+    roads = [[(-500, 0), (600, 0)], [(-500, 40), (600, 40)], [(600, 0), (600, 40)]]
+    house = shapely.box(X - 5, Y + 20, X + 5, Y + 26)
+    plan = make_plan(roads, [house, (0, 10)], [("park", 0, 0)], barriers=wall)
+    found, _ = measure(plan, asked(Category("park", limit_m=200)))
+    assert row(found)["covered"] == 1
+    assert len(found.service_areas) == 2
+    for area in found.service_areas.geometry:
+        assert area.intersection(house).area < 1e-6
+        assert area.covers(at(0, 10))
 
 
 @given(spots, st.sampled_from([150.0, 310.0]))
