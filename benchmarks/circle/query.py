@@ -167,7 +167,7 @@ def _pandana(arrays: Arrays, limit_m: float) -> tuple[Query, str]:
     def query() -> NDArray[np.float64]:
         out = []
         for g, place in enumerate(_places(arrays)):
-            net.set_pois(f"c{g}", far, 1, xy["x"].iloc[place], xy["y"].iloc[place])
+            net.set_pois(f"c{g}", 2 * far, 1, xy["x"].iloc[place], xy["y"].iloc[place])
             out.append(net.nearest_pois(far, f"c{g}", num_pois=1)[1].to_numpy(dtype=float))
         found = np.array(out)
         found[found > limit_m] = np.inf
