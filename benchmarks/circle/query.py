@@ -53,9 +53,11 @@ def peak_mb() -> float:
 
 
 def _tiny() -> Arrays:
-    from benchmarks.circle.instances import make_city
-
-    return make_city(100, 0, 2)
+    """Return a ring of streets with two facilities."""
+    node = np.arange(8)
+    xy = np.stack([np.cos(node), np.sin(node)], axis=1)
+    return {"xy": xy, "ends": np.stack([node, (node + 1) % 8], axis=1), "cost_m": np.ones((8, 2)),
+            "place": np.array([0, 4]), "group": np.array([0, 1])}
 
 
 def _ours(arrays: Arrays, limit_m: float, *, threads: bool) -> tuple[Query, str]:
@@ -63,11 +65,12 @@ def _ours(arrays: Arrays, limit_m: float, *, threads: bool) -> tuple[Query, str]
     from gridplan.network import Access, StreetNetwork, nearest, pick_access
 
     ends, cost = arrays["ends"], arrays["cost_m"]
-    n, m = len(arrays["xy"]), len(ends)
-    none = np.empty(m, dtype=object)  # neither names nor lines are asked for
+    n, m = len(arrays.pop("xy")), len(ends)
+    none = np.empty(m, dtype=object)  # names, lines and places are not asked for
     network = StreetNetwork(
-        mode="foot", crs=None, xy=arrays["xy"], ends=ends, length_m=cost[:, 0].copy(), cost_m=cost,
-        road=none, geometry=none, component=np.zeros(n, np.int64), usable=np.ones(m, bool))
+        mode="foot", crs=None, xy=np.broadcast_to(np.zeros(2), (n, 2)), ends=ends,
+        length_m=cost.min(axis=1), cost_m=cost, road=none, geometry=none,
+        component=np.zeros(n, np.int64), usable=np.ones(m, bool))
     edge, side = np.empty(n, np.int64), np.zeros(n)
     for j in (1, 0):
         edge[ends[:, j]] = np.arange(m)

@@ -103,6 +103,23 @@ def fill_arcs(u, v, cost_m, start, other, cost, edge):  # type: ignore[no-untype
 
 
 @jit
+def price_ends(  # type: ignore[no-untyped-def]
+        edge, at_m, leg_m, ends, length_m, cost_m, outward, node, metres):
+    """Fill both ends of each option's edge, and what it costs to them, or from there to it.
+
+    At a node nothing is walked, whatever the direction of the street.
+    """
+    for o in range(edge.size):
+        e = edge[o]
+        part = min(max(at_m[o] / length_m[e], 0.0), 1.0)
+        for side, share in ((0, part), (1, 1.0 - part)):
+            node[side, o], metres[side, o] = ends[e, side], leg_m[o]
+            if share > 0:
+                # To the first end one goes against the edge, to the last one along it.
+                metres[side, o] += share * cost_m[e, 1 - side if outward else side]
+
+
+@jit
 def widen(values):  # type: ignore[no-untyped-def]
     """Return a copy with twice the room."""
     wide = np.empty(2 * values.size, values.dtype)
@@ -144,17 +161,16 @@ def drop_first(key, node, size):  # type: ignore[no-untyped-def]
 
 @jit
 def value_points(  # type: ignore[no-untyped-def]
-        first, edge, at_m, leg_m, far, ends, length_m, cost_m, toward, direct, direct_m,
-        direct_label, dist, label, limit, best, which):
+        first, node, metres, far, direct, direct_m, direct_label, dist, label, limit, best,
+        which):
     """Fill ``best`` and ``which``: what each point's way to its nearest seed costs, and that seed.
 
-    Point i has the options ``first[i]`` to ``first[i + 1]``, on ``edge`` at ``at_m``. ``toward``
-    tells whether it is on its way to the seed. ``direct`` lists, ascending, the options that
-    reach a seed along their edge alone. Of several options the least counts, or where ``far`` is
-    set the greatest; what is beyond ``limit`` is inf and -1.
+    Point i has the options ``first[i]`` to ``first[i + 1]``; option o leads to ``node[0, o]`` and
+    ``node[1, o]`` for so many ``metres``. ``direct`` lists, ascending, the options that reach a
+    seed along their edge alone. Of several options the least counts, or where ``far`` is set the
+    greatest; what is beyond ``limit`` is inf and -1.
     """
     at = 0
-    u_side, v_side = (1, 0) if toward else (0, 1)
     for i in range(first.size - 1):
         best[i], which[i] = np.inf, -1
         for o in range(first[i], first[i + 1]):
@@ -162,17 +178,11 @@ def value_points(  # type: ignore[no-untyped-def]
             if at < direct.size and direct[at] == o:
                 d, name = direct_m[at], direct_label[at]
                 at += 1
-            e = edge[o]
-            x, y = ends[e, 0], ends[e, 1]
-            if dist[x] < np.inf or dist[y] < np.inf:
-                part = min(max(at_m[o] / length_m[e], 0.0), 1.0)
-                whole = dist[x] + (leg_m[o] + (cost_m[e, u_side] * part if part > 0 else 0.0))
+            for side in range(2):
+                x = node[side, o]
+                whole = dist[x] + metres[side, o]
                 if whole < d or (whole == d and whole < np.inf and label[x] < name):
                     d, name = whole, label[x]
-                rest = 1.0 - part
-                whole = dist[y] + (leg_m[o] + (cost_m[e, v_side] * rest if rest > 0 else 0.0))
-                if whole < d or (whole == d and whole < np.inf and label[y] < name):
-                    d, name = whole, label[y]
             if o == first[i]:
                 best[i], which[i] = d, name
             elif far[i]:

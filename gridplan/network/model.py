@@ -17,7 +17,7 @@ class Arcs(NamedTuple):
     (empty in arcs that no way is traced along).
     """
 
-    start: NDArray[np.int64]
+    start: NDArray[np.int32]
     other: NDArray[np.int32]
     cost: NDArray[np.float64]
     edge: NDArray[np.int32]
@@ -88,7 +88,7 @@ def _make_arcs(u: NDArray[np.int64], v: NDArray[np.int64], cost_m: NDArray[np.fl
     from gridplan.network import kernels
 
     count = int(np.isfinite(cost_m[:, 0]).sum() + np.isfinite(cost_m[:, 1]).sum())
-    made = Arcs(np.zeros(nodes + 1, dtype=np.int64), np.empty(count, dtype=np.int32),
+    made = Arcs(np.zeros(nodes + 1, dtype=np.int32), np.empty(count, dtype=np.int32),
                 np.empty(count), np.empty(count if edges else 0, dtype=np.int32))
     kernels.fill_arcs(u, v, cost_m, *made)
     return made

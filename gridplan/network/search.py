@@ -24,7 +24,7 @@ _BUCKETS_AN_ARC = 0.25
 class Ends(NamedTuple):
     """What it costs from options to the ends of their edges or back, legs included: (2, o)."""
 
-    node: Ints
+    node: NDArray[np.int32]
     cost_m: Floats
 
 
@@ -65,6 +65,7 @@ def nearest(network: StreetNetwork, origins: Access, targets: Access, group: Int
     from gridplan.network import kernels
 
     arcs = network.arriving if toward else network.leaving
+    origin_ends = find_ends(network, origins, outward=toward)
     target_ends = find_ends(network, targets, outward=not toward)
     owner = np.repeat(np.arange(len(targets)), np.diff(targets.start))
     far = origins.uncertain & (reading == "far")
@@ -76,9 +77,8 @@ def nearest(network: StreetNetwork, origins: Access, targets: Access, group: Int
     def measure(options: Ints, metres: Floats, name: Ints) -> None:
         direct = along_edges(network, origins, targets, options, owner[options], toward)
         dist, label = flood(arcs, target_ends, options, owner[options], limit_m)
-        kernels.value_points(origins.start, origins.edge, origins.at_m, origins.leg_m, far,
-                             network.ends, network.length_m, network.cost_m, toward, *direct,
-                             dist, label, limit_m, metres, name)
+        kernels.value_points(origins.start, *origin_ends, far, *direct, dist, label, limit_m,
+                             metres, name)
 
     def measure_group(g: int) -> None:
         mine = np.flatnonzero((group == g) & ~doubtful)
@@ -116,15 +116,12 @@ def _options_of(access: Access, rows: Ints) -> Ints:
 
 def find_ends(network: StreetNetwork, access: Access, *, outward: bool) -> Ends:
     """Return what it costs from each option to both ends of its edge, or from there to it."""
-    edge = access.edge
-    with np.errstate(invalid="ignore"):
-        part = np.clip(access.at_m / network.length_m[edge], 0.0, 1.0)
-        there, back = network.cost_m[edge].T
-        first, last = (back, there) if outward else (there, back)
-        # At a node nothing is walked, whatever the direction of the street.
-        cost = np.stack([np.where(part > 0, first * part, 0.0),
-                         np.where(part < 1, last * (1 - part), 0.0)])
-    return Ends(network.ends[edge].T.copy(), cost + access.leg_m)
+    from gridplan.network import kernels
+
+    made = Ends(np.empty((2, len(access.edge)), np.int32), np.empty((2, len(access.edge))))
+    kernels.price_ends(access.edge, access.at_m, access.leg_m, network.ends, network.length_m,
+                       network.cost_m, outward, *made)
+    return made
 
 
 def flood(arcs: Arcs, ends: Ends, options: Ints, label: Ints, limit_m: float
@@ -278,7 +275,7 @@ def distances(network: StreetNetwork, origins: Access, targets: Access, *,
     return Pairs(origin[order].astype(np.int64), target[order].astype(np.int64), metres[order])
 
 
-def _by_row(row: Ints, rows: int, what: Ints, metres: Floats
+def _by_row(row: NDArray[Any], rows: int, what: NDArray[Any], metres: Floats
             ) -> tuple[Ints, tuple[NDArray[np.int32], Floats]]:
     """Sort values by their row; return where each row begins, and the values."""
     order = np.argsort(row, kind="stable")
