@@ -69,7 +69,7 @@ def _ours(arrays: Arrays, limit_m: float, *, threads: bool) -> tuple[Query, str]
     none = np.empty(m, dtype=object)  # names, lines and places are not asked for
     network = StreetNetwork(
         mode="foot", crs=None, xy=np.broadcast_to(np.zeros(2), (n, 2)), ends=ends,
-        length_m=cost.min(axis=1), cost_m=cost, road=none, geometry=none,
+        length_m=cost[:, 0], cost_m=cost, road=none, geometry=none,
         component=np.zeros(n, np.int64), usable=np.ones(m, bool))
     edge, side = np.empty(n, np.int64), np.zeros(n)
     for j in (1, 0):
