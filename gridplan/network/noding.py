@@ -129,12 +129,8 @@ def _join_to_vertices(chains: Chains, join_m: float) -> Chains:
     found = cKDTree(metres).query_ball_point(metres[loose], join_m + _SAME_M)
     xy, line = chains.xy.copy(), chains.line
     most = round(join_m * MM) ** 2
-    joined: set[tuple[int, int]] = set()
     for end, near in zip(loose.tolist(), found, strict=True):
-        here = (int(xy[end, 0]), int(xy[end, 1]))
-        if here in joined:
-            continue
-        best = None
+        best = None  # an end that has been joined to finds its partner in its own place
         for other in sorted(near):
             if line[other] == line[end] or chains.level[line[other]] != chains.level[line[end]]:
                 continue
@@ -143,7 +139,6 @@ def _join_to_vertices(chains: Chains, join_m: float) -> Chains:
                 best = (away, other)
         if best is not None:
             xy[end] = xy[best[1]]
-            joined.add((int(xy[end, 0]), int(xy[end, 1])))
     return replace(chains, xy=xy)
 
 
