@@ -77,7 +77,7 @@ def test_a_run_prints_its_lines_and_finds_scipy_s_distances():
 
 
 def test_goals_bite():
-    good = {"method": "gridplan", "version": "1", "instance": "i", "median": 1.0,
+    good = {"method": "gridplan", "version": "1", "instance": "i", "nodes": 1e6, "median": 1.0,
             "ratio_to": {"scipy": 0.4}, "peak_mb_highest": 400.0, "max_abs_diff_m_highest": 0.0}
     assert [line["met"] for line in judge([good])] == [True] * len(GOALS)
     for name, value in (("median", 4.0), ("ratio_to", {"scipy": 0.6}), ("peak_mb_highest", 501.0),
@@ -86,6 +86,7 @@ def test_goals_bite():
     missing = {**good, "ratio_to": {}, "max_abs_diff_m_highest": None}
     assert [line["status"] for line in judge([missing])].count("not measured") == 2
     assert not judge([{**good, "method": "scipy"}])
+    assert not judge([{**good, "nodes": 20_000}])
 
 
 def test_one_node_reached_by_one_program_alone_is_a_difference():

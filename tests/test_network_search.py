@@ -223,6 +223,22 @@ def test_the_search_is_the_plain_search_whatever_its_buckets(network, data):
     assert (names[np.isinf(dist)] == -1).all()
 
 
+@pytest.mark.parametrize("label", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("width", [0.5, 100.0])
+def test_half_way_between_two_the_lower_label_counts(label, width):
+    none = np.empty(4, dtype=object)
+    network = StreetNetwork(
+        mode="foot", crs=None, xy=np.zeros((5, 2)), ends=np.array([[0, 1], [1, 2], [2, 3], [3, 4]]),
+        length_m=np.ones(4), cost_m=np.ones((4, 2)), road=none, geometry=none,
+        component=np.zeros(5, np.int64), usable=np.ones(4, bool))
+    arcs = network.leaving
+    dist, names = np.full(5, INF), np.full(5, -1, np.int32)
+    kernels.search_from_all(arcs.start, arcs.other, arcs.cost, np.array([0, 4], np.int32),
+                            np.zeros(2), np.array(label, np.int32), width, 8, INF, dist, names)
+    assert dist.tolist() == [0, 1, 2, 1, 0]
+    assert names.tolist() == [label[0], label[0], 0, label[1], label[1]]
+
+
 @given(networks())
 def test_arcs_are_the_edges_that_are_allowed(network):
     wanted = sorted((a, b, network.cost_m[e, j], e)

@@ -21,6 +21,7 @@ NAME = "circle"
 ALLOWED = 1.5  # absolute times may be so much longer on another machine
 GOALS = (("query_s", 2.0 * ALLOWED), ("to scipy", 0.5), ("peak_mb_highest", 500.0),
          ("max_abs_diff_m_highest", 1e-6))
+GOAL_NODES = 900_000  # the goals are those of a whole city; small ones are done in no time
 OURS, PEERS = ("gridplan", "gridplan:1"), ("scipy", "igraph", "pandana")
 
 
@@ -38,7 +39,8 @@ def main(words: Sequence[str] | None = None) -> int:
         for nodes in asked.nodes:
             lines += _run_all(f"lattice{nodes}", make_city(nodes, seed, asked.categories), seed,
                               asked)
-    summaries = summarise(lines, "query_s", medians=("query_cpu_s", "prepare_s", "reached"),
+    summaries = summarise(lines, "query_s",
+                          medians=("nodes", "query_cpu_s", "prepare_s", "reached"),
                           highest=("peak_mb", "max_abs_diff_m"))
     verdicts = judge(summaries) if asked.goal else []
     for line in (*summaries, *verdicts):
@@ -61,7 +63,8 @@ def _read_words(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--peers", action="store_true", help="scipy, igraph and pandana")
     parser.add_argument("--peer-cpu", type=float, default=120.0, metavar="S",
                         help="CPU seconds after which a peer is ended")
-    parser.add_argument("--goal", action="store_true", help="a miss exits 1; takes scipy along")
+    parser.add_argument("--goal", action="store_true",
+                        help="judge cities of a million nodes beside scipy; a miss exits 1")
     asked = parser.parse_args(words)
     if not asked.osm and not asked.nodes:
         asked.nodes = [1_000_000]
@@ -119,15 +122,18 @@ def largest_difference(found: NDArray[np.float64], truth: NDArray[np.float64]) -
 
 
 def judge(summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a line for every goal; what was not measured is not met.
+    """Return a line for every goal on cities of a million nodes; not measured is not met.
 
-    >>> held = [{"method": "gridplan", "version": "1", "instance": "i", "median": 9.0}]
+    >>> held = [{"method": "gridplan", "version": "1", "instance": "i", "nodes": 1e6,
+    ...          "median": 9.0}]
     >>> [(line["what"], line["met"]) for line in judge(held)][0]
     ('query_s', False)
     """
     lines = []
     for summary in summaries:
-        for what, limit in GOALS if summary["method"] == "gridplan" else ():
+        if summary["method"] != "gridplan" or summary["nodes"] < GOAL_NODES:
+            continue
+        for what, limit in GOALS:
             value = (summary["median"] if what == "query_s"
                      else summary.get("ratio_to", {}).get(what.removeprefix("to "))
                      if what.startswith("to ") else summary.get(what))
