@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.lines import make_line, print_line, summarise
+from benchmarks.lines import make_line, make_verdict, print_line, summarise
 from benchmarks.timing import calibrate, measure_time, name_machine
 from gridplan import __version__
 from gridplan.assign.filling import AIMS, Problem, fill_posts
@@ -71,11 +71,7 @@ def judge(summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 continue
             value = summary.get("ratio_to", {}).get(what.removeprefix("to ")) if (
                 what.startswith("to ")) else summary.get(what)
-            met = value is not None and value <= limit
-            lines.append({"goal": True, **make_line(
-                NAME, "gridplan", summary["version"], instance=summary["instance"],
-                status="ok" if met else "missed" if value is not None else "not measured"),
-                "what": what, "value": value, "limit": limit, "met": met})
+            lines.append(make_verdict(NAME, summary, what, value, limit))
     return lines
 
 

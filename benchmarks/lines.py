@@ -71,6 +71,20 @@ def summarise(lines: Iterable[Mapping[str, Any]], measure: str, *, medians: Sequ
     return found
 
 
+def make_verdict(benchmark: str, summary: Mapping[str, Any], what: str, value: float | None,
+                 limit: float) -> dict[str, Any]:
+    """Return the line of a goal of ours; what exceeds its limit or was not measured is not met.
+
+    >>> make_verdict("b", make_line("b", "gridplan", "1"), "cpu_s", 2.0, 1.0)["met"]
+    False
+    """
+    met = value is not None and value <= limit
+    return {"goal": True, **make_line(
+        benchmark, "gridplan", summary["version"], instance=summary["instance"],
+        status="ok" if met else "missed" if value is not None else "not measured"),
+        "what": what, "value": value, "limit": limit, "met": met}
+
+
 def _name(line: Mapping[str, Any]) -> str:
     """Return the name of a method for ``ratio_to``: with its effort where it has several."""
     return line["method"] + (f"/{line['effort']}" if line["effort"] else "")

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from benchmarks.children import run_child
-from benchmarks.lines import make_line, print_line, summarise
+from benchmarks.lines import make_line, make_verdict, print_line, summarise
 from benchmarks.timing import calibrate, measure_time, name_machine
 from gridplan import __version__
 from gridplan.siting import Links, Solution, Work, cover_most
@@ -73,11 +73,7 @@ def judge(summary: dict[str, Any], goals: Sequence[tuple[str, float]]) -> list[d
     lines = []
     for what, limit in goals:
         value = summary.get(what)
-        met = value is not None and value <= limit
-        lines.append({"goal": True, **make_line(
-            NAME, "gridplan", summary["version"], instance=summary["instance"],
-            status="ok" if met else "missed" if value is not None else "not measured"),
-            "what": what, "value": value, "limit": limit, "met": met})
+        lines.append(make_verdict(NAME, summary, what, value, limit))
     return lines
 
 

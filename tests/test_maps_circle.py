@@ -19,14 +19,13 @@ from test_maps import DESKTOP, EVIL, PHONE, Opened, browser, make_layers, overla
 from gridplan.maps import draw_map, render_map
 from gridplan.maps.circle import (
     draw_areas,
-    find_gaps,
     list_worst,
     share_step,
     share_text,
     tell_share,
 )
 from gridplan.maps.demand import is_demand
-from gridplan.plan.coverage import read_circle
+from gridplan.plan.coverage import find_gaps, read_circle
 
 __all__ = ["browser"]
 ODD = f"{EVIL} 🙂 حي السلام"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.children import Arrays, run_child
 from benchmarks.circle.instances import make_city, read_city
-from benchmarks.lines import make_line, print_line, summarise
+from benchmarks.lines import make_line, make_verdict, print_line, summarise
 from benchmarks.timing import calibrate, name_machine
 
 NAME = "circle"
@@ -137,11 +137,7 @@ def judge(summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             value = (summary["median"] if what == "query_s"
                      else summary.get("ratio_to", {}).get(what.removeprefix("to "))
                      if what.startswith("to ") else summary.get(what))
-            met = value is not None and value <= limit
-            lines.append({"goal": True, **make_line(
-                NAME, "gridplan", summary["version"], instance=summary["instance"],
-                status="ok" if met else "missed" if value is not None else "not measured"),
-                "what": what, "value": value, "limit": limit, "met": met})
+            lines.append(make_verdict(NAME, summary, what, value, limit))
     return lines
 
 

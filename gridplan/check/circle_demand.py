@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 from gridplan.check import contract
 from gridplan.check.circle import check_circle
 from gridplan.check.counting import check_tally_rows
 from gridplan.check.inputs import check_inputs
-from gridplan.check.reading import PlanData, read_plan
+from gridplan.check.reading import PlanData, list_tables, read_plan
 from gridplan.check.verdict import CheckReport
 
 NEEDED = ("demand", "roads", "coverage", "figures", "tally", "run")
@@ -20,12 +18,7 @@ PERHAPS = ("barriers", "estates", "gates", "facilities", "service_areas", "sites
 
 def lacks_buildings(path: str | Path) -> bool:
     """Tell whether a file holds points of demand and no grids."""
-    try:
-        uri = Path(path).resolve().as_uri() + "?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True)) as base:
-            names = {row[0] for row in base.execute("SELECT name FROM sqlite_master")}
-    except sqlite3.Error:
-        return False
+    names = list_tables(path)
     return "demand" in names and "grids" not in names
 
 

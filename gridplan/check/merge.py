@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from gridplan.check.graph import (
     touching,
 )
 from gridplan.check.inputs import check_inputs
-from gridplan.check.reading import PlanData, read_plan
+from gridplan.check.reading import PlanData, list_tables, read_plan
 from gridplan.check.tiling import check_cover, check_overlaps, unite_groups
 from gridplan.check.verdict import CheckReport
 
@@ -41,12 +39,7 @@ _GOALS = ("merge_largest", "merge_moved", "merge_border")
 
 def lacks_grids(path: str | Path) -> bool:
     """Tell whether a file holds mergers of communities and no grids."""
-    try:
-        uri = Path(path).resolve().as_uri() + "?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True)) as base:
-            names = {row[0] for row in base.execute("SELECT name FROM sqlite_master")}
-    except sqlite3.Error:
-        return False
+    names = list_tables(path)
     return "mergers" in names and "grids" not in names
 
 

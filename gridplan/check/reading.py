@@ -34,6 +34,16 @@ _DECLARED = {
 _STORED = {"text": "('text')", "int": "('integer')", "float": "('real', 'integer')"}
 
 
+def list_tables(path: str | Path) -> set[str]:
+    """Return the names of all tables of a file; none where it is no database."""
+    try:
+        uri = Path(path).resolve().as_uri() + "?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as base:
+            return {row[0] for row in base.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error:
+        return set()
+
+
 @dataclass(frozen=True)
 class Fault:
     """A column that is absent or not of its type."""

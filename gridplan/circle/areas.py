@@ -25,7 +25,7 @@ _GRID_M = 0.001
 
 
 def draw_service_areas(ways: Ways, mode: str, limits_m: Floats, buffer_m: float, found: Nearest,
-                       pairs: dict[int, Pairs], counts: NDArray[np.bool_]) -> gpd.GeoDataFrame:
+                       pairs: dict[int, Pairs]) -> gpd.GeoDataFrame:
     """Return the layer ``service_areas``: one area of every category and of every facility in it.
 
     Streets from which the facility is within the limit, cut where the limit ends, with
@@ -40,8 +40,6 @@ def draw_service_areas(ways: Ways, mode: str, limits_m: Floats, buffer_m: float,
         The nearest facility of each category, without limit.
     pairs
         Category → all pairs of demand and facility within the limit.
-    counts
-        Which facilities are drawn.
     """
     ids = ways.facilities["facility_id"].astype(str).to_numpy(dtype=object)
     rows: list[tuple[str, str | None, float]] = []
@@ -49,7 +47,6 @@ def draw_service_areas(ways: Ways, mode: str, limits_m: Floats, buffer_m: float,
     homes = Homes(ways.demand)
     for k, category in enumerate(ways.categories):
         mine = ways.rows_of(k)
-        mine = mine[counts[mine]]
         limit_m = float(limits_m[k])
         if category.measure == "radius":
             spots = ways.facilities.geometry.to_numpy()[mine]

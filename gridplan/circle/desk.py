@@ -250,9 +250,7 @@ def _measure_figures(plan: Plan, ways: Ways, profile: Profile, params: Params,
     if len(plan.layer("communities")):
         presence_figures(table, city, ways.facilities, plan.layer("communities"), profile)
     if areas:
-        every = np.ones(len(ways.facilities), dtype=bool)
-        drawn = draw_service_areas(ways, mode, limits_m, params.circle.area_buffer_m, near, pairs,
-                                   every)
+        drawn = draw_service_areas(ways, mode, limits_m, params.circle.area_buffer_m, near, pairs)
     else:
         drawn = plan.layer("service_areas")[:0]
     return table.frame(), loads, drawn

@@ -145,7 +145,7 @@ def find_ways(plan: Plan, demand: Demand, facilities: gpd.GeoDataFrame,
     InputError
         The roads make no network, or facilities of measured categories lie off it, each named.
     """
-    ground = {name: _indexed(plan, name) for name in _GROUND}
+    ground = {name: plan.indexed(name) for name in _GROUND}
     held = explode_categories(facilities, [c.category for c in categories
                                            if c.measure == "network"])[0]
     wanted = np.zeros(len(facilities), dtype=bool)
@@ -154,7 +154,7 @@ def find_ways(plan: Plan, demand: Demand, facilities: gpd.GeoDataFrame,
     modes = dict.fromkeys(WALKERS[w][0] for w in walkers)
     for mode in modes if any(c.measure == "network" for c in categories) else ():
         told = Findings()
-        network = build_network(_indexed(plan, "roads"), mode, params=params, findings=told,
+        network = build_network(plan.indexed("roads"), mode, params=params, findings=told,
                                 elevation=elevation if mode == "foot" else None, **ground)
         spots = facilities.geometry.to_numpy()
         access = find_access(network, spots, params=params, **ground)
@@ -172,12 +172,6 @@ def find_ways(plan: Plan, demand: Demand, facilities: gpd.GeoDataFrame,
         streets[mode] = Streets(network, doors, access)
     findings.stop_on_faults()
     return Ways(demand, facilities, categories, streets)
-
-
-def _indexed(plan: Plan, name: str) -> gpd.GeoDataFrame:
-    frame = plan.layer(name)
-    key = str(frame.columns[0])
-    return frame.set_index(pd.Index(frame[key].astype(object), name=key)).drop(columns=key)
 
 
 def measure_straight(demand: Demand, facilities: gpd.GeoDataFrame, rows: Ints

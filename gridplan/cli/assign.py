@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridplan.cli.console import Screen
+from gridplan.cli.console import Screen, percent
 from gridplan.cli.held import read_held, write_held
 from gridplan.cli.options import make_params, split_pairs
 from gridplan.errors import Finding, RequestError, UsageError, first_ids
@@ -159,7 +159,7 @@ def tell_summary(screen: Screen, assigned: Assigned, plan: Plan) -> None:
                      ratio=_ratio(figure.get("load_max_to_mean")),
                      proof=_proof(screen, told, "balance")))
     screen.tell(_say(screen, "cover", **{
-        name: _percent(figure.get(f"{name}_with_{what}")) for name, what in (
+        name: percent(figure.get(f"{name}_with_{what}")) for name, what in (
             ("communities", "grids"), ("grids", "responsible"), ("households", "responsible"))}))
     if assigned.vacant:
         by_role = assigned.shortage.groupby("role")["missing"].sum()
@@ -224,10 +224,6 @@ def _number(value: float | None) -> str:
 
 def _ratio(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
 
 
 def _say(screen: Screen, name: str, **values: object) -> str:

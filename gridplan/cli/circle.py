@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridplan.cli.console import Screen
+from gridplan.cli.console import Screen, percent
 from gridplan.cli.held import read_held, write_held
 from gridplan.cli.options import by_role, make_params, split_pairs
 from gridplan.errors import Finding, InputError, UsageError, first_ids
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gridplan.plan import Plan
     from gridplan.siting import Chosen
 
-_SHOWN, _WORST = 6, 3
+_SHOWN = 6
 _ROLES = ("demand", "facilities", "after")
 _DEMAND = "Without a plan"
 
@@ -242,7 +242,7 @@ def tell_circle(screen: Screen, plan: Plan, measured: Circle) -> None:
     screen.tell_tally()
     screen.tell()
     head = ("category", "limit", "facilities", "covered", "nearest")
-    rows = [(row["title"], f"{row['limit_m']:,.0f} m", row["facilities"], _percent(row["share"]),
+    rows = [(row["title"], f"{row['limit_m']:,.0f} m", row["facilities"], percent(row["share"]),
              _metres(row["nearest_m"])) for row in _titled(screen, measured)]
     screen.table([_say(screen, f"head.{c}") for c in head], rows)
     screen.tell()
@@ -253,10 +253,10 @@ def tell_completeness(screen: Screen, measured: Circle) -> None:
     """Say in a few lines how complete the circle is and which grids lack most."""
     told, lang = screen.result["circle"], screen.options.language
     screen.tell(_say(screen, "complete", profile=measured.profile.title(lang),
-                     completeness=_percent(told["completeness"]),
-                     full=_percent(told["full_circle"])))
+                     completeness=percent(told["completeness"]),
+                     full=percent(told["full_circle"])))
     for row in told["worst"]:
-        screen.tell(_say(screen, "worst", place=row["place"], share=_percent(row["completeness"]),
+        screen.tell(_say(screen, "worst", place=row["place"], share=percent(row["completeness"]),
                          households=f"{row['households']:,}", lacking=first_ids(
                              [measured.profile.name_of(c, lang) for c in row["lacking"]], _SHOWN)))
     if told["overloaded"]:
@@ -283,30 +283,24 @@ def describe_circle(plan: Plan, measured: Circle) -> dict[str, Any]:
                  city["category"], city["limit_m"],
                  *(city[x].to_numpy(dtype=float, na_value=float("nan"))
                    for x in ("share", "nearest_m")), strict=True)],
-        "worst": list_worst(plan, measured),
+        "worst": list_worst(plan),
         "overloaded": int(overloaded["value"].sum())}}
 
 
-def list_worst(plan: Plan, measured: Circle, count: int = _WORST) -> list[dict[str, Any]]:
+def list_worst(plan: Plan) -> list[dict[str, Any]]:
     """Return the grids (or points of demand) that lack most: households times what is missing."""
-    cover, figures = measured.coverage, measured.figures
-    scope = "grid" if (cover["scope"] == "grid").any() else "demand"
-    asked = {c.category for c in measured.profile.required}
-    rows = cover[(cover["scope"] == scope) & (cover["walker"] == measured.walkers[0])
-                 & (cover["reading"] == "near") & cover["category"].isin(asked)]
-    missing = (rows["households"] - rows["covered"]).astype("int64")
-    lost = missing.groupby(rows["scope_id"].astype(str)).sum()
-    order = lost[lost > 0].sort_values(ascending=False, kind="stable").index[:count]
-    complete = figures[(figures["name"] == "completeness") & (figures["scope"] == scope)
-                       ].set_index("scope_id")["value"]
-    found = []
-    for place in order:
-        own = rows[(rows["scope_id"] == place).to_numpy(dtype=bool)]
-        none = own[(own["share"] < 0.5).fillna(False).to_numpy(dtype=bool)]
-        found.append({"place": place, "completeness": _known(complete.get(place)),
-                      "households": int(own["households"].iloc[0]),
-                      "lacking": [str(c) for c in none["category"]]})
-    return found
+    from gridplan.plan.coverage import find_gaps, read_circle
+
+    circle = read_circle(plan.layers)
+    assert circle is not None
+    scope = "grid" if len(plan.layer("grids")) else "demand"
+    ids = plan.layer("grids" if scope == "grid" else "demand")[f"{scope}_id"].astype(str).to_list()
+    walker = circle.walkers[0]
+    whole, part = circle.complete(scope, ids, walker)
+    return [{"place": ids[k], "completeness": float(part[k] / whole[k]),
+             "households": int(circle.count(scope, [ids[k]], circle.required[0], walker)[0][0]),
+             "lacking": circle.lacking(scope, ids[k], walker)}
+            for k, _ in find_gaps((whole, part))]
 
 
 def _titled(screen: Screen, measured: Circle) -> list[dict[str, Any]]:
@@ -318,10 +312,6 @@ def _titled(screen: Screen, measured: Circle) -> list[dict[str, Any]]:
 
 def _known(value: Any) -> float | None:
     return None if value is None or value != value else float(value)
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
 
 
 def _metres(value: float | None) -> str:

@@ -24,6 +24,15 @@ _LONGEST = 2000
 _OF_A_KIND = 3
 
 
+def percent(share: float | None) -> str:
+    """Write a share for the screen.
+
+    >>> percent(0.4801), percent(None)
+    ('48.0 %', '–')
+    """
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
 def plain(text: object) -> str:
     r"""Return text as one harmless line.
 

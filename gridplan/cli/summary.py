@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gridplan.cli.console import Screen
+from gridplan.cli.console import Screen, percent
 from gridplan.errors import Finding, RequestError, first_ids
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def tell_plan(screen: Screen, plan: Plan) -> None:
     if exceptions:
         screen.tell()
     screen.tell(screen.say("figures", **{n: _shown(figures.get(n)) for n in (
-        "communities", "grids", "households")}, **{n: _percent(figures.get(n)) for n in (
+        "communities", "grids", "households")}, **{n: percent(figures.get(n)) for n in (
             "grids_in_range", "road_share")}))
     screen.tell(screen.say("times", stages=" · ".join(
         f"{screen.say(f'stage.{s.name}')} {s.seconds:.1f} s" for s in plan.stages),
@@ -144,7 +144,3 @@ def _number(value: Any) -> float | int | None:
 
 def _shown(value: float | int | None) -> str:
     return "–" if value is None else f"{value:,}"
-
-
-def _percent(value: float | int | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"

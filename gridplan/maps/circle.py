@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from gridplan.i18n import load_room
 from gridplan.layers import AFTER
 from gridplan.maps.facts import FEW, SMALL_COUNT, Layers, count_of, hide_few, keys_of, text_of
-from gridplan.plan.coverage import LACKING, Circle, Counts, name_walker
+from gridplan.plan.coverage import LACKING, Circle, Counts, find_gaps, name_walker
 
 # Beside whole percents: nobody lives there or nothing is measured; "under" and "over" so many
 # percent stand for a part or a rest of 1-9 households, which ``share`` never tells.
 NOTHING, UNDER, OVER = -2, 200, 400
 STATES = (False, True)
-WORST = 3
 # What is drawn of service areas and facilities, so that a city's file stays small.
 AREA_POINTS, DRAWN_FACILITIES = 30_000, 20_000
 _AREA_M = 4.0
@@ -125,20 +124,6 @@ def _tell_themes(circle: Circle, scope: str, ids: Sequence[str], audience: str
              for walker in circle.walkers] for after in STATES]
 
 
-def find_gaps(counts: Counts, most: int = WORST) -> list[tuple[int, int]]:
-    """Return the places of most households not covered, and how many these are.
-
-    Of equal ones the smaller share comes first, then the order of the layer.
-
-    >>> find_gaps((np.array([400, 300, 0, 300]), np.array([390, 100, 0, 300])))
-    [(1, 200), (0, 10)]
-    """
-    whole, part = counts
-    missing = np.where(whole > 0, whole - part, 0)
-    order = np.lexsort((np.arange(len(whole)), part / np.maximum(whole, 1), -missing))
-    return [(int(k), int(missing[k])) for k in order[:most] if missing[k] > 0]
-
-
 def _gather_gaps(circle: Circle, ids: Sequence[str], audience: str) -> list[Any]:
     """Return the worst grids by state, walker and theme; one that is too small to tell is none."""
     out: list[Any] = []
@@ -204,17 +189,11 @@ def list_worst(circle: Circle, layers: Layers, audience: str, text: Callable[...
         share = int(tell_share((whole[k:k + 1], part[k:k + 1]), audience)[0])
         if audience == "share" and missing < SMALL_COUNT:
             continue
-        lacks = [circle.names[c] for c in circle.categories
-                 if _lacks(circle.count("grid", [ids[k]], c, circle.walkers[0]))]
+        lacks = [circle.names[c] for c in circle.lacking("grid", ids[k], circle.walkers[0])]
         where = " · ".join(t for t in (towns.get(owner[k]) or owner[k], names[k] or ids[k]) if t)
         out.append((where, share_text(share), text("circle_lacks", names=text(
             "circle_comma").join(lacks)) if lacks else ""))
     return out
-
-
-def _lacks(counts: Counts) -> bool:
-    whole, part = counts
-    return bool(whole[0] > 0 and part[0] < LACKING * whole[0])
 
 
 def chosen_facilities(layers: Layers, circle: Circle) -> tuple[pd.DataFrame, NDArray[np.int64]]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from gridplan.i18n import load_room, translate
 from gridplan.layers import GRID_STATUS
+from gridplan.plan.model import read_run
 
 Layers = Mapping[str, Any]
 
@@ -111,14 +112,6 @@ def read_figures(layers: Layers) -> Figures:
         in_range=sum(s == "ok" and b for s, b in zip(status, basic, strict=True)),
         ranged=sum(basic),
         exceptions=sum(s not in SETTLED for s in status))
-
-
-def read_run(layers: Layers) -> dict[str, str]:
-    """Return the run table as a dictionary; empty where the plan has none."""
-    run = layers.get("run")
-    if run is None or not len(run):
-        return {}
-    return dict(zip(keys_of(run, "key"), text_of(run, "value"), strict=True))
 
 
 def household_steps(layers: Layers) -> list[int]:

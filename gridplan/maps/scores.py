@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from gridplan.layers import BARRIERS, ROAD_CLASS
-from gridplan.maps.facts import Layers, count_of, hide_few, keys_of, read_run, text_of
+from gridplan.maps.facts import Layers, count_of, hide_few, keys_of, text_of
+from gridplan.plan.model import read_run
 
 SCORES = ("score_balance", "score_shape", "score_border", "score_straddling")
 # What follows from households: hidden together with a count that is too small to be shared.

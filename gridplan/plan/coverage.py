@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gridplan.categories import Profile, recall_profile
 from gridplan.i18n import load_room, translate
 from gridplan.layers import AFTER
+from gridplan.plan.model import read_run
 
 # Under this share of its households within the limit, a grid lacks a category.
 LACKING = 0.5
+WORST = 3
 _COUNTS = ("households", "covered")
 Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -83,6 +85,15 @@ class Circle:
             known |= households >= 0
         return np.where(known, whole, -1), np.where(known, part, -1)
 
+    def lacking(self, scope: str, key: str, walker: str) -> list[str]:
+        """Return the categories that less than half of the households of a place reach."""
+        found = []
+        for category in self.categories:
+            whole, part = self.count(scope, [key], category, walker)
+            if whole[0] > 0 and part[0] < LACKING * whole[0]:
+                found.append(category)
+        return found
+
     def full(self, scope: str, ids: Sequence[str]) -> Counts:
         """Return all households, and those that reach every required category; -1 unknown."""
         return self._figure("full_circle", scope, ids)
@@ -129,51 +140,33 @@ def read_circle(layers: Mapping[str, Any], lang: str = "en") -> Circle | None:
             for (a, b, c, d), held in table.groupby(
                 ["scope", "category", "walker", "reading"], sort=False)}
     run = read_run(layers)
-    profile = read_profile(run.get("circle:table", ""))
+    profile = recall_profile(run.get("circle:table", "")) or Profile("", ())
     held = list(dict.fromkeys(c.removesuffix(AFTER) for c in table["category"]))
-    categories = tuple([c for c in profile if c in held] + [c for c in held if c not in profile])
+    categories = (*(c for c in profile.names if c in held),
+                  *(c for c in held if c not in profile))
     told = [w for w in run.get("circle:walkers", "").replace(",", ";").split(";") if w]
     walkers = list(dict.fromkeys(table["walker"]))
-    required = tuple(c for c in categories if profile.get(c, {}).get("required", True)
-                     and (not profile or c in profile))
+    required = tuple(c for c in categories if not profile.categories
+                     or (c in profile and profile[c].required))
     return Circle(
         categories, tuple([w for w in told if w in walkers] + [w for w in walkers
                                                                if w not in told]),
         tuple(c for c in categories if any(k[1] == c + AFTER for k in rows)), required,
-        {c: name_category(c, lang, profile) for c in categories}, rows, _read_figures(layers))
+        {c: profile.name_of(c, lang) for c in categories}, rows, _read_figures(layers))
 
 
-def read_run(layers: Mapping[str, Any]) -> dict[str, str]:
-    """Return the run table by key; empty where the plan has none."""
-    run = layers.get("run")
-    return {} if run is None else dict(zip(_texts(run, "key"), _texts(run, "value"), strict=True))
+def find_gaps(counts: Counts, most: int | None = WORST) -> list[tuple[int, int]]:
+    """Return the places of most households not covered, and how many these are.
 
+    Of equal ones the smaller share comes first, then the order of the layer.
 
-def read_profile(told: str) -> dict[str, dict[str, Any]]:
-    """Return the categories that a plan was measured by, as its run table holds them.
-
-    >>> read_profile('{"profile": "p", "categories": [{"category": "park", "required": false}]}')
-    {'park': {'category': 'park', 'required': False}}
-    >>> read_profile("")
-    {}
+    >>> find_gaps((np.array([400, 300, 0, 300]), np.array([390, 100, 0, 300])))
+    [(1, 200), (0, 10)]
     """
-    try:
-        rows = json.loads(told or "null")["categories"]
-        return {str(row["category"]): dict(row) for row in rows}
-    except (KeyError, TypeError, ValueError):
-        return {}
-
-
-def name_category(category: str, lang: str,
-                  profile: Mapping[str, Mapping[str, Any]] | None = None) -> str:
-    """Return what a category is called; one that the profile does not name comes as it is.
-
-    >>> name_category("park", "zh", {"park": {"name_zh": "公园"}}), name_category("park", "zh")
-    ('公园', 'park')
-    """
-    told = (profile or {}).get(category, {})
-    other = "en" if lang == "zh" else "zh"
-    return str(told.get(f"name_{lang}") or told.get(f"name_{other}") or category)
+    whole, part = counts
+    missing = np.where(whole > 0, whole - part, 0)
+    order = np.lexsort((np.arange(len(whole)), part / np.maximum(whole, 1), -missing))
+    return [(int(k), int(missing[k])) for k in order[:most] if missing[k] > 0]
 
 
 def name_walker(walker: str, lang: str) -> str:

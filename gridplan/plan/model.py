@@ -24,6 +24,17 @@ class StageTime:
     peak_mb: float
 
 
+def read_run(layers: Mapping[str, Any]) -> dict[str, str]:
+    """Return the run table of layers as a dictionary; empty where they have none.
+
+    >>> read_run({"run": pd.DataFrame({"key": ["seed"], "value": ["1"]})}), read_run({})
+    ({'seed': '1'}, {})
+    """
+    table = layers.get("run")
+    return {} if table is None else dict(zip(
+        table["key"].astype(str), table["value"].fillna("").astype(str), strict=True))
+
+
 @dataclass(frozen=True)
 class Plan:
     """Layers by the names of the contract, all in one projected metric CRS.
@@ -65,9 +76,13 @@ class Plan:
     @property
     def run(self) -> dict[str, str]:
         """The run table as a dictionary."""
-        table = self.layer("run")
-        return dict(zip(table["key"].astype(str), table["value"].fillna("").astype(str),
-                        strict=True))
+        return read_run(self.layers)
+
+    def indexed(self, name: str) -> Any:
+        """Return a layer with its key as the index, as inputs have it."""
+        frame = self.layer(name)
+        key = LAYERS[name].key
+        return frame.set_index(pd.Index(frame[key].astype(object), name=key)).drop(columns=key)
 
     def layer(self, name: str) -> Any:
         """Return a layer; one without rows where the plan has none."""

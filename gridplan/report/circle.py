@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gridplan.layers import AFTER
-from gridplan.plan.coverage import LACKING, Circle, name_walker, read_circle
+from gridplan.plan.coverage import LACKING, Circle, find_gaps, name_walker, read_circle
 from gridplan.report.tables import SMALL_COUNT, Reader, hide_share, text_of
 
 _SCOPES = ("city", "subdistrict", "community")
@@ -84,20 +84,18 @@ def list_gaps(circle: Circle, layers: Mapping[str, Any], reader: Reader) -> pd.D
         return pd.DataFrame(columns=columns)
     ids, walker = text_of(grids, "grid_id"), circle.walkers[0]
     lacking: list[list[str]] = [[] for _ in ids]
-    rest = np.zeros(len(ids), np.int64)
     for category in circle.categories:
         whole, part = circle.count("grid", ids, category, walker)
         for k in np.flatnonzero((whole > 0) & (part < LACKING * whole)).tolist():
             lacking[k].append(reader.say("lacking_one", category=circle.names[category],
                                          count=reader.count(whole[k] - part[k])))
-        if category in circle.required:
-            rest += np.maximum(whole - part, 0) * (whole >= 0)
     names = dict(zip(text_of(towns, "community_id"), text_of(towns, "name"), strict=True))
     owner, called = text_of(grids, "community_id"), text_of(grids, "name")
     (whole, part), (every, full) = circle.complete("grid", ids, walker), circle.full("grid", ids)
     count = pd.to_numeric(grids["households"]).astype("Float64").fillna(0).to_numpy(np.float64)
     rows = []
-    for k in sorted(range(len(ids)), key=lambda k: (-rest[k], ids[k])):
+    worst = [k for k, _ in find_gaps((whole, part), None)]
+    for k in dict.fromkeys((*worst, *range(len(ids)))):
         few = not reader.internal and 0 < count[k] < SMALL_COUNT
         if not lacking[k] or few:
             continue

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gridplan.i18n import load_room
-from gridplan.plan.coverage import Circle
+from gridplan.plan.coverage import WORST, Circle
 from gridplan.report.circle import list_gaps
 from gridplan.report.fonts import cut_font
 from gridplan.report.notice import Sheet
@@ -15,7 +15,6 @@ from gridplan.report.tables import Reader, hide_share, text_of
 
 _EDGE, _WIDE, _LINE_MM, _LAST_MM = 14.0, 210.0, 8.2, 262.0
 _BAR_X, _BAR_MM = 92.0, 72.0
-_WORST = 3
 
 
 def draw_figures(layers: Mapping[str, Any], circle: Circle, reader: Reader) -> bytes:
@@ -26,7 +25,7 @@ def draw_figures(layers: Mapping[str, Any], circle: Circle, reader: Reader) -> b
     MachineError
         No typeface with Chinese is found.
     """
-    gaps = list_gaps(circle, layers, reader).head(_WORST)
+    gaps = list_gaps(circle, layers, reader).head(WORST)
     texts = [t[reader.lang] for room in ("report", "common") for t in load_room(room).values()]
     texts += [*circle.names.values(), *text_of(layers["communities"], "name"), ">0123456789%"]
     texts += [str(v) for c in gaps.columns for v in gaps[c].tolist()]

@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from gridplan.categories import Profile, recall_profile
 from gridplan.i18n import load_room, translate
 from gridplan.layers import Roster
-from gridplan.plan.coverage import name_category, read_profile, read_run
+from gridplan.plan.model import read_run
 from gridplan.plan.staffing import GRID_ROLES, Staffing, name_people, name_role
 
 SMALL_COUNT = 10
@@ -23,9 +24,11 @@ _LOAD = "load_share:"
 _OF_CIRCLE = ("covered", "covered_far", "completeness", "full_circle", "choice")
 _OF_SITES = ("gain",)
 # What stands for a target in these is a bound, which nobody has to reach.
-_BOUNDED = ("gain", "sites_needed")
+_BOUNDED = ("gain", "sites_needed", "mean_m_before", "mean_m_after")
+# Of these less is better: the target is met from below.
+_AT_MOST = ("worst_decile_m",)
 _OF_CATEGORY = (*_OF_CIRCLE, *_BOUNDED, "worst_decile_m", "supply", "overloaded", "norm_share",
-                "presence", "gain_gap", "mean_m_before", "mean_m_after")
+                "presence", "gain_gap")
 
 
 @dataclass(frozen=True)
@@ -186,11 +189,14 @@ def list_figures(layers: Mapping[str, Any], reader: Reader) -> pd.DataFrame:
     for column in ("value", "target", "numerator", "denominator"):
         numbers = pd.to_numeric(rows[column]).astype("Float64")
         out[column] = pd.Series([None if pd.isna(v) else float(v) for v in numbers], dtype=object)
-    out["met"] = pd.Series([None if t is None or v is None else bool(v >= t - 1e-12) for v, t in
-                            zip(out["value"], out["target"], strict=True)], dtype=object)
-    out.loc[out["key"].str.partition(":")[0].isin(_BOUNDED), "met"] = None
-    profile = read_profile(read_run(layers).get("circle:table", ""))
-    words = {c: name_category(c, reader.lang, profile) for c in profile}
+    kind = out["key"].str.partition(":")[0]
+    sign = kind.isin(_AT_MOST).map({True: -1.0, False: 1.0})
+    out["met"] = pd.Series([None if t is None or v is None else bool(s * (v - t) >= -1e-12)
+                            for v, t, s in zip(out["value"], out["target"], sign, strict=True)],
+                           dtype=object)
+    out.loc[kind.isin(_BOUNDED), "met"] = None
+    profile = recall_profile(read_run(layers).get("circle:table", "")) or Profile("", ())
+    words = {c: profile.name_of(c, reader.lang) for c in profile.names}
     out["name"] = [_figure(key, scope_id if scope == "city" else "", reader, words) for key, scope,
                    scope_id in zip(out["key"], out["scope_key"], out["scope_id"], strict=True)]
     out["scope"] = [names.get(i) or i if s in ("community", "subdistrict") else _city(i, reader)

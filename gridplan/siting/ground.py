@@ -133,7 +133,7 @@ def survey(plan: Plan, request: SiteRequest, params: Params, findings: Findings)
         raise InputError(Finding("siting.no_households", layer=layer))
     frame = held.set_index(pd.Index(held[key].astype(object), name=key))
     mode = WALKERS[params.circle.walkers[0]][0]
-    network = build_network(_indexed(plan, "roads"), mode, params=params.network,
+    network = build_network(plan.indexed("roads"), mode, params=params.network,
                             findings=findings, **_bars(plan))
     entrances = plan.layer("entrances").set_index("entrance_id", drop=False)
     doors = find_building_access(network, frame, entrances, params=params.network, **_bars(plan))
@@ -306,10 +306,4 @@ def find_worst(nearest_m: Floats, households: Ints) -> Bools:
 
 
 def _bars(plan: Plan) -> dict[str, gpd.GeoDataFrame]:
-    return {name: _indexed(plan, name) for name in _GROUND}
-
-
-def _indexed(plan: Plan, name: str) -> gpd.GeoDataFrame:
-    frame = plan.layer(name)
-    key = str(frame.columns[0])
-    return frame.set_index(pd.Index(frame[key].astype(object), name=key)).drop(columns=key)
+    return {name: plan.indexed(name) for name in _GROUND}
