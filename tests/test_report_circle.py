@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 from circles import CATEGORIES, add_circle
@@ -156,3 +158,28 @@ def test_the_page_of_figures_tells_shares_and_targets(circled: dict[str, pd.Data
 def test_same_plan_same_bytes(circled: dict[str, pd.DataFrame],
                               shared: dict[str, bytes]) -> None:
     assert render_report(add_circle(make_layers(), sites=3, far=True), sheets=True) == shared
+
+
+def test_thirty_categories_and_the_worst_gaps_fit_one_page(circled: dict[str, pd.DataFrame]
+                                                           ) -> None:
+    parks = circled["coverage"][circled["coverage"]["category"] == "park"]
+    many = [parks.assign(category=f"kind {k}") for k in range(24)]
+    layers = {**circled, "coverage": pd.concat([circled["coverage"], *many], ignore_index=True)}
+    pdf = render_report(layers, sheets=True)[FIGURES]
+    assert len(re.findall(rb"/Type /Page\b", pdf)) == 1
+    said = read_pdf(pdf)
+    assert "kind 23" in said
+    assert "Worst gaps" in said
+
+
+@pytest.mark.parametrize(("figure", "value", "target", "met"), [
+    ("worst_decile_m:park", 700.0, 500.0, "no"), ("worst_decile_m:park", 500.0, 500.0, "yes"),
+    ("covered:park", 0.9, 0.95, "no"), ("covered:park", 0.95, 0.95, "yes"),
+    ("mean_m_after:park", 700.0, 500.0, ""), ("gain:park", 40.0, 50.0, "")])
+def test_distances_meet_their_target_from_below_and_bounds_are_no_targets(
+        circled: dict[str, pd.DataFrame], figure: str, value: float, target: float,
+        met: str) -> None:
+    row = circled["figures"].iloc[[0]].assign(name=figure, scope="city", scope_id="all",
+                                              value=value, target=target)
+    book = render_report({**circled, "figures": row}, audience="internal")["report.xlsx"]
+    assert read_table(book, "Figures and targets")["Met"].tolist() == [met]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from gridplan.i18n import load_room
 from gridplan.plan.coverage import WORST, Circle
 from gridplan.report.circle import list_gaps
@@ -13,7 +15,9 @@ from gridplan.report.notice import Sheet
 from gridplan.report.sketch import ACCENT, ALERT, INK, SOFT
 from gridplan.report.tables import Reader, hide_share, text_of
 
-_EDGE, _WIDE, _LINE_MM, _LAST_MM = 14.0, 210.0, 8.2, 262.0
+_EDGE, _WIDE = 14.0, 210.0
+_LINE_MM = (5.4, 8.2)  # lines stand closer the more categories there are
+_LAST_MM, _GAPS_MM = 280.0, 56.0  # where the page ends, and what the worst gaps take of it
 _BAR_X, _BAR_MM = 92.0, 72.0
 
 
@@ -32,26 +36,31 @@ def draw_figures(layers: Mapping[str, Any], circle: Circle, reader: Reader) -> b
     with cut_font(texts) as face:
         sheet = Sheet(face, reader)
         sheet.pdf.set_title(reader.say("circle_page"))
-        _write_head(sheet)
-        whole, part = circle.complete("city", ["all"], circle.walkers[0])
-        _write_share(sheet, reader.say("figure_completeness"), int(whole[0]), int(part[0]),
-                     circle.target("completeness"))
-        whole, part = circle.full("city", ["all"])
-        if whole[0] >= 0:
-            _write_share(sheet, reader.say("figure_full_circle"), int(whole[0]), int(part[0]),
-                         circle.target("full_circle"))
-        sheet.y += 5
-        for category in circle.categories:
-            whole, part = circle.count("city", ["all"], category, circle.walkers[0])
-            if whole[0] >= 0:
-                _write_share(sheet, circle.names[category], int(whole[0]), int(part[0]),
-                             circle.target(f"covered:{category}"))
+        shares = _list_shares(circle, reader)
+        _write_head(sheet, any(target is not None for *_, target in shares))
+        room = _LAST_MM - _GAPS_MM * (not gaps.empty) - sheet.y
+        line_mm = float(np.clip(room / max(len(shares), 1), *_LINE_MM))
+        for share in shares:
+            _write_share(sheet, line_mm, *share)
         _write_gaps(sheet, gaps)
         sheet.text(_EDGE, 286, reader.say("proposal"), 8, SOFT)
         return sheet.close()
 
 
-def _write_head(sheet: Sheet) -> None:
+def _list_shares(circle: Circle, reader: Reader
+                 ) -> list[tuple[str, int, int, float | None]]:
+    """Return name, households, those within reach and target: of everything, then by category."""
+    first = circle.walkers[0]
+    rows = [("completeness", reader.say("figure_completeness"),
+             circle.complete("city", ["all"], first)),
+            ("full_circle", reader.say("figure_full_circle"), circle.full("city", ["all"]))]
+    rows += [(f"covered:{c}", circle.names[c], circle.count("city", ["all"], c, first))
+             for c in circle.categories]
+    return [(name, int(whole[0]), int(part[0]), circle.target(figure))
+            for figure, name, (whole, part) in rows if whole[0] >= 0]
+
+
+def _write_head(sheet: Sheet, targets: bool) -> None:
     sheet.pdf.set_fill_color(INK)
     sheet.pdf.rect(0, 0, _WIDE, 3.2, style="F")
     say = sheet.reader.say
@@ -59,11 +68,13 @@ def _write_head(sheet: Sheet) -> None:
     sheet.text(_EDGE, sheet.y + 15, say("internal" if sheet.reader.internal else "share"), 9.5,
                ALERT if sheet.reader.internal else SOFT)
     sheet.text(_BAR_X, sheet.y + 23, say("circle_page_share"), 8.5, SOFT)
-    sheet.text(_BAR_X + _BAR_MM + 18, sheet.y + 23, say("head_target"), 8.5, SOFT)
+    if targets:
+        sheet.text(_BAR_X + _BAR_MM + 18, sheet.y + 23, say("head_target"), 8.5, SOFT)
     sheet.y += 30
 
 
-def _write_share(sheet: Sheet, name: str, whole: int, part: int, target: float | None) -> None:
+def _write_share(sheet: Sheet, line_mm: float, name: str, whole: int, part: int,
+                 target: float | None) -> None:
     """Write a line: name, bar with a mark at its target, share, target."""
     if sheet.y > _LAST_MM:
         sheet.pdf.add_page()
@@ -86,13 +97,13 @@ def _write_share(sheet: Sheet, name: str, whole: int, part: int, target: float |
         pdf.set_fill_color(INK)
         pdf.rect(_BAR_X + _BAR_MM * target - 0.3, y - 4.1, 0.6, 5.6, style="F")
         sheet.text(_BAR_X + _BAR_MM + 18, y, f"{100 * target:.0f} %", 10.5, SOFT)
-    sheet.y += _LINE_MM
+    sheet.y += line_mm
 
 
 def _write_gaps(sheet: Sheet, gaps: Any) -> None:
     if gaps.empty:
         return
-    if sheet.y > _LAST_MM - 30:
+    if sheet.y > _LAST_MM - _GAPS_MM + 1:
         sheet.pdf.add_page()
         sheet.y = _EDGE
     sheet.y += 6
@@ -102,4 +113,5 @@ def _write_gaps(sheet: Sheet, gaps: Any) -> None:
         sheet.text(_EDGE, sheet.y, f"{record['community']} · {record['name'] or record['grid_id']}",
                    10.5, INK, 0.08)
         sheet.y += 5
-        sheet.text(_EDGE, sheet.y, str(record["lacking"]), 9, SOFT)
+        lacking = sheet.fit(str(record["lacking"]), 9, _WIDE - 2 * _EDGE)
+        sheet.text(_EDGE, sheet.y, lacking, 9, SOFT)
