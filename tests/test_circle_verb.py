@@ -135,6 +135,20 @@ def test_what_no_candidates_can_cover_is_refused_and_nothing_written(files):
     assert (files / "circle.gpkg").read_bytes() == before
 
 
+@pytest.mark.parametrize("words", [["map"], ["report", "-o", "out"],
+                                   ["site", "--category", "park", "--new", "1"]])
+def test_roads_that_changed_since_are_told_with_the_command_to_run(files, words):
+    path = files / "circle.gpkg"
+    words = [files / w if w == "out" else w for w in words]
+    assert "plan.stale" not in gridplan(words[0], path, *words[1:]).stderr
+    plan = read_plan(path)
+    write_plan(plan.with_layers(roads=plan.layer("roads").iloc[1:]), path, force=True)
+    done = gridplan(words[0], path, *words[1:], "--force")
+    assert done.exit_code == 0, done.output
+    assert "plan.stale" in done.stderr
+    assert "gridplan circle" in done.stderr
+
+
 def test_scripts_do_what_the_verbs_do(files):
     for script, *rest in (("circle.py", files / "plan.gpkg", files / "a.gpkg"),
                           ("site.py", files / "a.gpkg", "health_station", "3", files / "b.gpkg")):

@@ -20,6 +20,7 @@ from gridplan.cli.assign import DEMO_ROSTER, assign, assign_demo, tell_summary
 from gridplan.cli.circle import circle, circle_demo, describe_circle, tell_completeness
 from gridplan.cli.console import Screen, guard
 from gridplan.cli.diff import diff
+from gridplan.cli.held import read_shown
 from gridplan.cli.locks import read_locked, tell_locked
 from gridplan.cli.merge import merge, merge_demo
 from gridplan.cli.merge import tell_summary as tell_merger
@@ -373,8 +374,6 @@ def map(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpkg"
         audience: Audience = "share", roster: RosterFile = None) -> None:
     """Draw a plan as one HTML file that needs no network; the last line is its path."""
     from gridplan.maps import draw_map, render_map
-    from gridplan.plan import read_plan
-    from gridplan.plan.people import tell_stale_people
 
     options = screen.options
     check_roster(audience, roster)
@@ -382,9 +381,7 @@ def map(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpkg"
                           [plan, roster])
     with screen.working({"read": 0.5, "map": 0.5}) as progress:
         progress("read", 0.0)
-        held = read_plan(plan)
-        screen.findings.items += held.findings.items
-        tell_stale_people(held, screen.findings)
+        held = read_shown(screen, plan)
         people = take_roster(screen, held, roster)
         progress("map", 0.0)
         if options.dry_run:

@@ -21,6 +21,17 @@ def read_held(screen: Screen, path: Path) -> Plan:
     return held
 
 
+def read_shown(screen: Screen, path: Path) -> Plan:
+    """Read a plan that is to be shown, and warn of what of it is out of date."""
+    from gridplan.plan.circle import tell_stale_circle
+    from gridplan.plan.people import tell_stale_people
+
+    held = read_held(screen, path)
+    tell_stale_people(held, screen.findings)
+    tell_stale_circle(held, screen.findings)
+    return held
+
+
 def write_held(screen: Screen, plan: Plan, target: Path) -> None:
     """Write the plan, sparing another plan that somebody edited."""
     from gridplan import cli

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gridplan.cli.console import Screen
+from gridplan.cli.held import read_shown
 from gridplan.errors import Finding, UsageError
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ def report(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
            ) -> None:
     """Write a plan's responsibilities, vacancies and figures as a workbook into a folder."""
     from gridplan import cli
-    from gridplan.plan import read_plan
-    from gridplan.plan.people import tell_stale_people
     from gridplan.report import render_report
 
     options = screen.options
@@ -40,9 +39,7 @@ def report(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
     check_roster(audience, roster)
     with screen.working({"read": 0.4, "report": 0.6}) as progress:
         progress("read", 0.0)
-        held = read_plan(plan)
-        screen.findings.items += held.findings.items
-        tell_stale_people(held, screen.findings)
+        held = read_shown(screen, plan)
         people = take_roster(screen, held, roster)
         progress("report", 0.0)
         files = render_report(held.layers, audience=audience, roster=people, sheets=sheets,

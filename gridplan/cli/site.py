@@ -55,6 +55,7 @@ def site(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpkg
     """Choose sites for new facilities, and prove how good they are."""
     from gridplan import cli
     from gridplan.pipeline import site_plan
+    from gridplan.plan.circle import tell_stale_circle
 
     options, findings = screen.options, screen.findings
     asked = check_request(new, cover, mean)
@@ -64,6 +65,7 @@ def site(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpkg
     with screen.working({"read": 0.2, "site": 0.7, "plan": 0.1}) as progress:
         progress("read", 0.0)
         held = read_held(screen, plan)
+        tell_stale_circle(held, findings)
         params = take_weight(take_params(screen, held, None, None), priority)
         request = make_request(screen, held, category, asked, {
             "limit_m": limit, "capacity": capacity, "per": per or "",
