@@ -229,16 +229,17 @@ def test_a_profile_that_is_not_there_is_refused(files):
     assert "--walker" in refusal("circle", files / "plan.gpkg", "--walker", "ghost", code=2)
 
 
-def write_heights(path):
-    """Write a GeoTIFF of one hectare far from the town, in EPSG:4326."""
+def write_heights(path, heights=((0.0,) * 4,) * 4, *, corner=(10.0, 50.0), step=0.001, epsg=4326):
+    """Write a GeoTIFF; as it is, of one hectare far from the town."""
     tags = TiffImagePlugin.ImageFileDirectory_v2()
-    for tag, kind, values in ((33550, 12, (0.001, 0.001, 0.0)),
-                              (33922, 12, (0.0, 0.0, 0.0, 10.0, 50.0, 0.0)),
-                              (34735, 3, (1, 1, 0, 3, 1024, 0, 1, 2, 1025, 0, 1, 1, 2048, 0, 1,
-                                          4326))):
+    model, key = (2, 2048) if epsg == 4326 else (1, 3072)
+    for tag, kind, values in ((33550, 12, (step, step, 0.0)),
+                              (33922, 12, (0.0, 0.0, 0.0, *corner, 0.0)),
+                              (34735, 3, (1, 1, 0, 3, 1024, 0, 1, model, 1025, 0, 1, 1, key, 0, 1,
+                                          epsg))):
         tags.tagtype[tag] = kind
         tags[tag] = values
-    Image.fromarray(np.zeros((4, 4), dtype=np.float32)).save(path, tiffinfo=tags)
+    Image.fromarray(np.asarray(heights, dtype=np.float32)).save(path, tiffinfo=tags)
     return path
 
 
@@ -247,6 +248,40 @@ def test_heights_that_do_not_cover_the_town_are_refused(files):
     said = refusal("circle", files / "plan.gpkg", "--elevation", heights)
     assert "h.tif" in said
     assert "network.elevation_cover" in said
+
+
+def test_sites_are_chosen_on_the_slopes_that_the_circle_has(files):
+    plan = read_plan(files / "plan.gpkg")
+    west, south, east, north = plan.layer("roads").total_bounds
+    hills = 60 * np.sin(np.arange(200)[:, None] / 4) * np.cos(np.arange(200)[None, :] / 5)
+    step = float(np.ceil(max(east - west, north - south) / 150))
+    heights = write_heights(files / "h.tif", hills, corner=(west - 20 * step, north + 20 * step),
+                            step=step, epsg=plan.crs.to_epsg())
+    path, asked = files / "c.gpkg", ["--category", "health_station", "--new", "2"]
+    assert gridplan("circle", files / "plan.gpkg", "--elevation", heights, "-o",
+                    path).exit_code == 0
+    flat = read_plan(files / "circle.gpkg").layer("coverage")["covered"].sum()
+    assert read_plan(path).layer("coverage")["covered"].sum() < flat
+    assert "h.tif" in refusal("site", path, *asked)
+    assert "h.tif" in refusal("site", files / "circle.gpkg", *asked, "--elevation", heights)
+    assert gridplan("site", path, *asked, "--elevation", heights).exit_code == 0
+    done = read_plan(path)
+    rows = done.layer("coverage").set_index(
+        ["scope", "scope_id", "category", "walker", "reading"])["covered"]
+    before, after = (int(rows[("city", "all", c, "adult", "near")])
+                     for c in ("health_station", "health_station:after"))
+    assert after - before == int(done.layer("sites")["gained_households"].sum())
+    assert check_plan(path).ok
+
+
+def test_sites_are_chosen_for_the_walkers_of_the_circle(files):
+    config = files / "other.toml"
+    config.write_text('[circle]\nwalkers = ["frail"]\n', encoding="utf-8")
+    done = gridplan("site", files / "circle.gpkg", "--category", "health_station", "--new", "3",
+                    "--config", config)
+    assert done.exit_code == 0, done.output
+    plan, same = read_plan(files / "circle.gpkg"), read_plan(files / "sited.gpkg")
+    assert plan.layer("coverage").equals(same.layer("coverage"))
 
 
 def test_a_plan_and_points_at_once_are_refused(files):

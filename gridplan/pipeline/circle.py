@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -9,9 +10,9 @@ import pandas as pd
 from gridplan import __version__
 from gridplan.categories import recall_profile
 from gridplan.circle import Circle, Given, measure_after, measure_circle, record_circle
-from gridplan.errors import Findings, TallyRow
+from gridplan.errors import Finding, Findings, InputError, TallyRow
 from gridplan.layers import AFTER, Study, conform
-from gridplan.params import Params
+from gridplan.params import Params, recall_circle
 from gridplan.plan import Plan, digest_layer, digest_rows, tally_frame
 from gridplan.plan.circle import forget_sites_of
 
@@ -64,7 +65,8 @@ def site_plan(plan: Plan, request: SiteRequest, params: Params, findings: Findin
     """Choose where new facilities of a category should stand, and put them into the plan.
 
     A plan without a service circle gets one first. What was chosen before for this category is
-    replaced; coverage with all that is proposed is measured anew.
+    replaced; coverage with all that is proposed is measured anew. Walkers, network and heights
+    are those of the circle, or before and after could not be compared.
 
     Returns
     -------
@@ -74,7 +76,8 @@ def site_plan(plan: Plan, request: SiteRequest, params: Params, findings: Findin
     Raises
     ------
     InputError
-        A layer is missing, the category is not known, given candidates have faults.
+        A layer is missing, the category is not known, given candidates have faults, the heights
+        are not those of the circle.
     RequestError
         What is asked cannot be met.
     """
@@ -85,9 +88,15 @@ def site_plan(plan: Plan, request: SiteRequest, params: Params, findings: Findin
                                command=command)
     profile = recall_profile(plan.run.get("circle:table", ""))
     assert profile is not None
+    told, given = plan.run.get("circle:elevation", ""), elevation.name if elevation else ""
+    if told != given:
+        raise InputError(Finding("siting.elevation", field="--elevation",
+                                 values={"told": told or "–", "given": given or "–"}))
+    held = recall_circle(plan.run.get("parameters", ""), params)
+    params = replace(params, network=held.network, circle=held.circle)
     fresh = _is_fresh(plan)
     bare = forget_sites_of(plan, request.category)
-    chosen = choose_sites(bare, request, params, findings)
+    chosen = choose_sites(bare, request, params, findings, elevation=elevation)
     row = TallyRow("site", f"candidates:{request.category}", chosen.candidates, chosen.candidates)
     findings.tally.append(row)
     tally = bare.layer("tally")

@@ -13,7 +13,7 @@ import pandas as pd
 from gridplan.errors import Finding, Findings, RequestError
 from gridplan.i18n import translate
 from gridplan.layers import LAYERS, conform
-from gridplan.network import Access, Pairs
+from gridplan.network import Access, Elevation, Pairs
 from gridplan.params import Params
 from gridplan.plan import Plan
 from gridplan.siting.cover import cover_most, cover_share
@@ -130,7 +130,8 @@ class Problem:
         return np.array(gains, np.int64)
 
 
-def choose_sites(plan: Plan, request: SiteRequest, params: Params, findings: Findings) -> Chosen:
+def choose_sites(plan: Plan, request: SiteRequest, params: Params, findings: Findings, *,
+                 elevation: Elevation | None = None) -> Chosen:
     """Choose where the next facilities of a category should stand.
 
     Ways are those of ``params.circle.walkers[0]`` along the streets, or straight where the
@@ -143,6 +144,8 @@ def choose_sites(plan: Plan, request: SiteRequest, params: Params, findings: Fin
         With roads, and buildings with households or points of demand.
     request
         What is asked.
+    elevation
+        Heights for ways on foot, those that the service circle was measured with.
 
     Raises
     ------
@@ -152,7 +155,7 @@ def choose_sites(plan: Plan, request: SiteRequest, params: Params, findings: Fin
         There are no candidates or fewer than are asked for, or all of them together cover less
         than is asked.
     """
-    ground = survey(plan, request, params, findings)
+    ground = survey(plan, request, params, findings, elevation)
     candidates, access = list_candidates(ground, request, findings)
     if request.new > len(candidates):
         raise RequestError(Finding("siting.too_many", file=request.file, layer=LAYER, values={

@@ -14,6 +14,7 @@ from gridplan.categories import Category, load_categories, recall_profile
 from gridplan.errors import Finding, Findings, InputError, RequestError, first_ids
 from gridplan.network import (
     Access,
+    Elevation,
     Pairs,
     StreetNetwork,
     build_network,
@@ -115,8 +116,9 @@ def find_category(plan: Plan, request: SiteRequest, params: Params) -> tuple[Cat
     return category, limit_m
 
 
-def survey(plan: Plan, request: SiteRequest, params: Params, findings: Findings) -> Ground:
-    """Build the streets and find where households enter them.
+def survey(plan: Plan, request: SiteRequest, params: Params, findings: Findings,
+           elevation: Elevation | None = None) -> Ground:
+    """Build the streets, with their slopes where heights are given, and the ways onto them.
 
     Raises
     ------
@@ -134,6 +136,7 @@ def survey(plan: Plan, request: SiteRequest, params: Params, findings: Findings)
     frame = held.set_index(pd.Index(held[key].astype(object), name=key))
     mode = WALKERS[params.circle.walkers[0]][0]
     network = build_network(plan.indexed("roads"), mode, params=params.network,
+                            elevation=elevation if mode == "foot" else None,
                             findings=findings, **_bars(plan))
     entrances = plan.layer("entrances").set_index("entrance_id", drop=False)
     doors = find_building_access(network, frame, entrances, params=params.network, **_bars(plan))
