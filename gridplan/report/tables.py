@@ -10,6 +10,7 @@ import pandas as pd
 
 from gridplan.i18n import load_room, translate
 from gridplan.layers import Roster
+from gridplan.pages.ground import text_of
 from gridplan.plan.staffing import GRID_ROLES, Staffing, name_people, name_role
 
 SMALL_COUNT = 10
@@ -75,13 +76,6 @@ class Reader:
         if have >= want:
             return self.say("filled")
         return self.say("partly_filled", have=have, want=want) if have else self.say("vacant")
-
-
-def text_of(frame: pd.DataFrame, column: str) -> list[str]:
-    """Return a column as plain text, ``""`` where nothing is known."""
-    if column not in frame.columns:
-        return [""] * len(frame)
-    return [str(v) for v in frame[column].astype("string").fillna("").tolist()]
 
 
 def list_grids(layers: Mapping[str, Any], staffing: Staffing | None,
