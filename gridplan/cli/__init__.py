@@ -19,6 +19,7 @@ from gridplan import __version__
 from gridplan.cli.assign import DEMO_ROSTER, assign, assign_demo, tell_summary
 from gridplan.cli.console import Screen, guard
 from gridplan.cli.diff import diff
+from gridplan.cli.export import export
 from gridplan.cli.locks import read_locked, tell_locked
 from gridplan.cli.merge import merge, merge_demo
 from gridplan.cli.merge import tell_summary as tell_merger
@@ -357,6 +358,7 @@ verb(*WRITING, "config", "seed", "strict", "column", "layer", "drop_columns")(as
 
 
 verb("output", "force", "dry_run", "column", "layer")(report)
+verb("output", "force", "dry_run")(export)
 
 
 @verb("output", "force", "dry_run", "column", "layer")

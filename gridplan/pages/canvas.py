@@ -61,6 +61,8 @@ class Canvas:
             return
         path: Any = PaintedPath()
         path.style.fill_color = fill
+        # Else a line is joined to its own start.
+        path.style.auto_close = False
         path.style.fill_opacity = opacity
         path.style.stroke_color = line
         path.style.stroke_width = width_mm

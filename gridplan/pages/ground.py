@@ -80,8 +80,8 @@ def draw_ground(canvas: Canvas, ground: Ground) -> None:
     canvas.draw(ground.seen("rail", frame), line="#ffffff", width_mm=0.45, dash=(1.4, 1.4))
 
 
-def write_roads(canvas: Canvas, ground: Ground, near: Any) -> None:
-    """Write the names of roads in an area along them, none over another."""
+def write_roads(canvas: Canvas, ground: Ground, near: Any, aside_mm: float = 0.0) -> None:
+    """Write the names of roads in an area along them or beside them, none over another."""
     within = shapely.intersection(near, canvas.frame)
     names, seen = ground.road_names, ground.near("roads", within)
     runs = []
@@ -100,6 +100,12 @@ def write_roads(canvas: Canvas, ground: Ground, near: Any) -> None:
             (x, y), (u, v) = canvas.to_page(shapely.get_coordinates(ends)).tolist()
             angle = math.degrees(math.atan2(v - y, u - x))
             turned = -((angle + 90) % 180 - 90)
-            if canvas.write(name, (x + u) / 2, (y + v) / 2, 7.5, colour="#46606b", angle=turned):
+            # Where one side is taken the other may be free.
+            sides = (aside_mm, -aside_mm) if aside_mm else (0.0,)
+            across = (math.sin(math.radians(turned)), math.cos(math.radians(turned)))
+            spots = [((x + u) / 2 - across[0] * side, (y + v) / 2 - across[1] * side)
+                     for side in sides]
+            if any(canvas.write(name, *spot, size=7.5, colour="#46606b", angle=turned)
+                   for spot in spots):
                 done.add(name)
                 break
