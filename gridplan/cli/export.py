@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from gridplan.cli.console import Screen
 from gridplan.cli.report import check_files
-from gridplan.errors import Finding, UsageError
+from gridplan.errors import Finding, UsageError, first_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def export(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpkg")],
@@ -49,6 +52,20 @@ def export(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
             if not options.dry_run:
                 for written in write_files(options.output, files):
                     cli.note_written(screen, written)
+                if not teams:
+                    _tell_left_over(screen, options.output, files, datum)
     screen.tell_findings()
     screen.result["files"] = sorted(files)
     cli.tell_written(screen)
+
+
+def _tell_left_over(screen: Screen, folder: Path, files: Mapping[str, bytes], datum: str) -> None:
+    """Warn of routes and sheets in the folder that this plan no longer has."""
+    from gridplan.export import is_export_file
+
+    there = [path for pattern in ("sheet-*.pdf", f"route-*-{datum}.*")
+             for path in sorted(folder.glob(pattern)) if path.name not in files]
+    old = [path.name for path in there if path.is_file() and is_export_file(path)]
+    if old:
+        screen.findings.add("export.left_over", "warning", file=folder.name, count=len(old),
+                            names=first_ids(old))

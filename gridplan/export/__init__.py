@@ -79,7 +79,7 @@ def render_exports(plan: Any, *, datum: str = "wgs84", teams: Sequence[str] = ()
         features = list_features(trip, chart)
         for suffix, write in (("gpx", write_gpx), ("kml", write_kml), ("geojson", write_geojson)):
             files[f"route-{trip.stem}-{datum}.{suffix}"] = write(trip, features, chart)
-    sheets = draw_sheets(trips, plan.layers, lang)
+    sheets = draw_sheets(trips, plan, lang)
     return files | {f"sheet-{stem}.pdf": data for stem, data in sheets.items()}
 
 

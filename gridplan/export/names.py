@@ -40,6 +40,16 @@ def hide_persons(text: str) -> str:
     return _PHONE.sub("…", hidden)
 
 
+def order_naturally(text: str) -> list[tuple[int, int, str]]:
+    """Return by what texts are ordered: T2 before T10.
+
+    >>> sorted(["T10", "T2", "A"], key=order_naturally)
+    ['A', 'T2', 'T10']
+    """
+    return [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part)
+            for part in re.split("([0-9]{1,9})", text) if part]
+
+
 def guard_cell(value: str) -> str:
     """Return a text that no spreadsheet takes for a formula when it opens a CSV file.
 

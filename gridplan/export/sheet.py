@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ _BETWEEN = 6.0
 _RULE = "#d9d4c8"
 
 
-def draw_sheets(trips: Sequence[Trip], layers: Mapping[str, Any], lang: str) -> dict[str, bytes]:
+def draw_sheets(trips: Sequence[Trip], plan: Any, lang: str) -> dict[str, bytes]:
     """Return a PDF for every trip by its stem.
 
     The typeface is cut down once to what any of them writes, then once more in every file.
@@ -40,10 +40,11 @@ def draw_sheets(trips: Sequence[Trip], layers: Mapping[str, Any], lang: str) -> 
     MachineError
         No typeface with Chinese is found.
     """
-    ground, streets = Ground(layers), Streets(layers["roads"])
+    roads = plan.layer("roads")
+    ground, streets = Ground(plan.layers), Streets(roads)
     ground.road_names = np.array([_show(n) for n in ground.road_names], dtype=object)
     texts = [t[lang] for t in load_room("export").values()]
-    texts += [*ARROWS.values(), "■×", *map(_show, text_of(layers["roads"], "name"))]
+    texts += [*ARROWS.values(), "■×", *map(_show, text_of(roads, "name"))]
     for trip in trips:
         texts += [trip.team_id, trip.day, trip.shift, trip.crew, trip.zone, trip.station_name]
         texts += [t for v in trip.visits for t in (v.key, v.name)]
@@ -144,6 +145,9 @@ class Sheet(Page):
         if not lines:
             return
         self.text(EDGE, self.y + 3.5, self.say("streets"), 9, SOFT, 0.05)
+        legend = self.say("legend_zone" if self.trip.zone_shape is not None else "legend")
+        wide = self.pdf.get_string_width(self.face.shown(legend))
+        self.text(EDGE + INNER - wide, self.y + 3.5, legend, 9, SOFT)
         self.y += 5.5
         for line in lines:
             x = EDGE

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gridplan.export.names import guard_cell, tame
+from gridplan.export.names import guard_cell, order_naturally, tame
 from gridplan.export.times import name_day, order_days, write_band, write_clock
 from gridplan.export.trips import Trip
 from gridplan.i18n import LANGUAGES, translate
@@ -49,7 +49,7 @@ def write_csv(trips: Sequence[Trip], lang: str) -> bytes:
 def is_timetable(data: bytes) -> bool:
     """Tell whether a CSV file begins as a timetable does."""
     first = data.decode("utf-8-sig", "replace").partition("\r\n")[0]
-    return any(first == ",".join(list_heads(lang)) for lang in LANGUAGES)
+    return next(csv.reader([first]), []) in [list_heads(lang) for lang in LANGUAGES]
 
 
 def write_timetable(trips: Sequence[Trip], lang: str) -> bytes:
@@ -69,7 +69,7 @@ def write_timetable(trips: Sequence[Trip], lang: str) -> bytes:
 def write_rota(trips: Sequence[Trip], layers: Mapping[str, Any], lang: str) -> bytes:
     """Return the rota: a row for every team that has a trip, a column for every day."""
     days = sorted({t.day for t in trips}, key=order_days)
-    teams = sorted({t.team_id for t in trips})
+    teams = sorted({t.team_id for t in trips}, key=order_naturally)
     cells: dict[tuple[str, str], list[str]] = {}
     for trip in trips:
         told = [trip.shift, trip.crew and _say(lang, "crew", crew=trip.crew),

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from gridplan.errors import Finding, Findings, InputError, first_ids
-from gridplan.export.names import hide_persons, name_stems, tame
+from gridplan.export.names import hide_persons, name_stems, order_naturally, tame
 from gridplan.export.times import order_days, read_time
+from gridplan.layers import one_polygon
 from gridplan.pages.ground import text_of
 
 Kind = Literal["stop", "street", "break", "other"]
@@ -122,12 +122,14 @@ def read_trips(plan: Any, findings: Findings, teams: Sequence[str] = ()) -> list
     visits = book.list_visits(text_of(routes, "route_id"))
     findings.stop_on_faults(InputError)
     order = sorted(range(len(routes)), key=lambda k: (
-        order_days(book.routes["day"][k]), book.routes["team_id"][k],
+        order_days(book.routes["day"][k]), order_naturally(book.routes["team_id"][k]),
         _begin(book.routes["shift"][k]), book.routes["route_id"][k]))
     order = [k for k in order if not teams or book.routes["team_id"][k] in teams]
-    stems = name_stems((book.routes["day"][k], book.routes["team_id"][k]) for k in order)
+    stems = name_stems((book.show(book.routes["day"][k]), book.show(book.routes["team_id"][k]))
+                       for k in order)
+    trips = [book.make_trip(k, stem, visits) for k, stem in zip(order, stems, strict=True)]
     book.tell_hidden()
-    return [book.make_trip(k, stem, visits) for k, stem in zip(order, stems, strict=True)]
+    return trips
 
 
 def _begin(shift: str) -> int:
@@ -139,7 +141,7 @@ def _records(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
     if frame.empty:
         return {}
     table = {str(c): text_of(frame, c) for c in frame.columns if c != "geometry"}
-    shapes = (np.asarray(frame.geometry.array).tolist() if "geometry" in frame.columns
+    shapes = ([one_polygon(s) for s in frame.geometry] if "geometry" in frame.columns
               else [None] * len(frame))
     key = str(frame.columns[0])
     return {table[key][k]: {**{c: v[k] for c, v in table.items()}, "shape": shapes[k]}
@@ -156,8 +158,8 @@ class _Book:
             c: text_of(routes, c) for c in ("route_id", "day", "shift", "team_id", "mode")}
         self.numbers = {c: pd.to_numeric(routes[c]).astype(float).fillna(0.0).tolist() for c in (
             "distance_m", "served_m", "deadhead_m", "duration_min")}
-        self.lines = np.asarray(routes.geometry.array).tolist()
-        self.hidden = 0
+        self.lines = [one_polygon(line) for line in routes.geometry]
+        self.hidden: dict[str, None] = {}
         self.stops, self.required, self.teams, self.zones, self.stations = (
             _records(plan.layer(n)) for n in ("stops", "required", "teams", "zones", "stations"))
         roads = plan.layer("roads")
@@ -169,13 +171,15 @@ class _Book:
     def show(self, text: str) -> str:
         """Return a text of the plan as exports show it."""
         shown = hide_persons(text)
-        self.hidden += shown != text
+        if shown != text:
+            self.hidden[text] = None
         return tame(shown)
 
     def tell_hidden(self) -> None:
         """Warn of what was blotted out."""
         if self.hidden:
-            self.findings.add("export.hidden", "warning", file=self.file, count=self.hidden)
+            self.findings.add("export.hidden", "warning", file=self.file,
+                              count=len(self.hidden))
 
     def list_visits(self, route_ids: list[str]) -> dict[str, list[Visit]]:
         """Return the visits of every route in order, and note every fault."""
