@@ -22,7 +22,7 @@ from gridplan.pages.page import EDGE, HIGH, INNER, LINE, WIDE, Page
 
 # Totals, hand-over lines and the last line of the first page.
 _FOOT = 46.0
-_LEAST_MAP, _MOST_MAP = 70.0, 128.0
+_LEAST_MAP, _GOOD_MAP, _MOST_MAP = 70.0, 92.0, 128.0
 # Sizes of type of the table of stops, with the height of its rows.
 _SIZES = ((9.5, 7.4), (9.0, 6.4), (8.5, 5.6))
 _STREET_LINES = 3
@@ -91,15 +91,20 @@ class Sheet(Page):
         lines, more = self._wrap_streets()
         streets_mm = 6.0 + 5.0 * (len(lines) + bool(more)) if lines else 0.0
         room = HIGH - _FOOT - self.y - streets_mm - _BETWEEN
-        size, high = next((s for s in _SIZES if room - s[1] * (len(rows) + 1) >= _LEAST_MAP),
+        size, high = next((s for s in _SIZES if room - s[1] * (len(rows) + 1) >= _GOOD_MAP),
                           _SIZES[-1])
-        fits = min(len(rows), int((room - _LEAST_MAP) / high) - 1)
+        fits = int((room - _LEAST_MAP) / high) - 1
+        # The last row then says that there are more.
+        fits = len(rows) if len(rows) <= fits else fits - 1
         map_mm = min(room - high * (fits + 1), _MOST_MAP)
         box = Box(EDGE, self.y, INNER, map_mm)
         draw_route(Canvas(self.pdf, self.face, box, find_bounds(self.trip)), ground, self.trip)
         self.y += map_mm + 3
         self._write_streets(lines, more)
         self._write_stops(rows[:fits], size, high)
+        if rows[fits:]:
+            told = self.say("more", count=len(rows) - fits)
+            self.text(EDGE + 9, self.y + 3.9, told, size, SOFT)
         self._write_foot()
         return rows[fits:]
 
@@ -177,7 +182,7 @@ class Sheet(Page):
                 write_disc(pdf, str(visit.number), EDGE + 4, self.y + high / 2,
                            min(2.6, high / 2 - 0.2))
             self.text(at[1], self.y + base, self._band(visit), size, INK, 0.08)
-            name = (visit.name or visit.key) if visit.number else say("kind_break")
+            name = (visit.name or visit.key) if visit.number else say("kind_break").capitalize()
             if visit.number and visit.rest:
                 name += f" · {say('kind_break')}"
             self.text(at[2], self.y + base, self.fit(name, size, 60), size, INK)
@@ -253,7 +258,10 @@ class Sheet(Page):
         top, column = self.y, 0
         wide = (INNER - 8) / 2
         for step in list_steps(self.trip, streets, self.say, _show):
-            lines = self.wrap(step.text, wide - 31, 9, 2)
+            told = step.text
+            if self.fit(told, 9, wide - 31) != self.face.shown(told):
+                told = told.replace(" · ", "\n", 1)
+            lines = self.wrap(told, wide - 31, 9, 2)
             high = max(len(lines) * 9 * LINE + 2.2, 6.0)
             if self.y + high > HIGH - EDGE:
                 column += 1
