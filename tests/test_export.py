@@ -35,6 +35,9 @@ from gridplan.export.tables import COLUMNS
 from gridplan.export.times import DAY_MIN, name_day, read_time, write_band, write_clock
 from gridplan.export.trips import Trip, read_trips
 from gridplan.export.turns import Streets, list_legs
+from gridplan.pages.canvas import INK, Box, Canvas
+from gridplan.pages.fonts import cut_font
+from gridplan.pages.page import Page
 from gridplan.plan import Plan, write_plan
 
 DAY, NEXT = "2026-12-31", "2027-01-01"
@@ -275,6 +278,16 @@ def test_a_plan_with_routes_alone_is_enough(plan: Plan) -> None:
     text = texts_of(made[f"sheet-{DAY}-T1.pdf"])
     assert "End of the route" in text
     assert "way off the roads" in text
+
+
+def test_a_line_on_a_map_is_not_joined_to_its_own_start() -> None:
+    with cut_font(["x"]) as face:
+        page = Page(face, "x", "en")
+        canvas = Canvas(page.pdf, face, Box(10, 10, 100, 100), (0, 0, 100, 100))
+        canvas.draw(np.array([shapely.LineString([(0, 0), (50, 0), (50, 50)])]), line=INK)
+        drawn = b"".join(streams(page.close())).split()
+    assert b"S" in drawn
+    assert not {b"s", b"h"} & set(drawn)
 
 
 # Turns
