@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 from routes import GATE, PHONE, make_plan
 from test_cli import gridplan
-from test_report import every_byte, read_pdf
+from test_report import every_byte, read_pdf, streams
 
 from gridplan.datum import wgs84_to_bd09, wgs84_to_gcj02
 from gridplan.errors import Findings, InputError, UsageError
@@ -191,6 +191,7 @@ def test_clocks_of_another_place(plan: Plan) -> None:
 
 def test_timetable_past_midnight_prints_the_clock_and_the_next_date(
         plan: Plan, trips: list[Trip], files: dict[str, bytes]) -> None:
+    assert files["timetable.csv"].startswith(b"\xef\xbb\xbf"), "else Excel garbles Chinese"
     head, *rows = read_table(files["timetable.csv"])
     assert len(head) == len(COLUMNS)
     assert head[:3] == ["排班日", "巡逻组", "班时"]
@@ -317,6 +318,13 @@ def test_a_bend_of_one_street_and_its_pieces_are_no_turn() -> None:
     streets = town(Ring_1=[(0, 0), (100, 0), (100, 50)], Ring_2=[(100, 50), (100, 120)])
     legs = list_legs(shapely.LineString([(0, 0), (100, 0), (100, 50), (100, 120)]), streets)
     assert [(leg.turn, leg.street, leg.length_m) for leg in legs] == [("start", "Ring", 220.0)]
+
+
+def test_a_street_goes_on_behind_a_stretch_too_short_to_tell() -> None:
+    streets = town(Ring_1=[(0, 0), (100, 0)], Alley=[(100, 0), (105, 0)],
+                   Ring_2=[(105, 0), (200, 0)])
+    legs = list_legs(shapely.LineString([(0, 0), (100, 0), (105, 0), (200, 0)]), streets)
+    assert [(leg.turn, leg.street, leg.length_m) for leg in legs] == [("start", "Ring", 200.0)]
 
 
 def test_unnamed_streets_are_told_by_their_turns() -> None:
