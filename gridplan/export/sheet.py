@@ -22,9 +22,9 @@ from gridplan.pages.page import EDGE, HIGH, INNER, LINE, WIDE, Page
 
 # Totals, hand-over lines and the last line of the first page.
 _FOOT = 46.0
-_LEAST_MAP, _GOOD_MAP, _MOST_MAP = 70.0, 92.0, 128.0
+_LEAST_MAP, _GOOD_MAP, _MOST_MAP = 66.0, 92.0, 128.0
 # Sizes of type of the table of stops, with the height of its rows.
-_SIZES = ((9.5, 7.4), (9.0, 6.4), (8.5, 5.6))
+_SIZES = ((9.5, 7.4), (9.0, 6.4), (8.5, 5.6), (8.2, 5.1))
 _STREET_LINES = 3
 _BETWEEN = 6.0
 _RULE = "#d9d4c8"
