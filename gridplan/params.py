@@ -401,6 +401,30 @@ def recall_assign(recorded: str, file: str = "") -> AssignParams:
     return params
 
 
+def recall_circle(recorded: str, params: Params, file: str = "") -> Params:
+    """Return parameters with those of network, circle and siting that a run table holds, if any.
+
+    Raises
+    ------
+    InputError
+        With every unknown field and bad value.
+
+    >>> recall_circle('{"circle": {"choice": 3}}', Params()).circle.choice
+    3
+    """
+    try:
+        told = json.loads(recorded or "{}")
+        told = {name: told[name] for name in ("network", "circle", "site")
+                if isinstance(told.get(name), dict)}
+    except (AttributeError, ValueError):
+        told = {}
+    findings = Findings()
+    held = {name: _build(type(getattr(params, name)), rows, name, file, findings)
+            for name, rows in told.items()}
+    findings.stop_on_faults()
+    return dataclasses.replace(params, **held)
+
+
 def as_dict(params: Params) -> dict[str, Any]:
     """Return the parameters as plain nested dictionaries, for the run table."""
     return dataclasses.asdict(params)

@@ -5,8 +5,8 @@ neighbours of every unit by its own comparison of borders, and searches for a
 division of its own where a plan claims that there is none. Its parts: reading,
 contract (columns, keys, references), tiling, counting (households, tally),
 whole (buildings), reasons and certificates (range), constraints (must-links, passability),
-codes, borders, figures,
-scores and moves (the scorecard), gaps (bounds), staff (who is assigned to what), inputs.
+codes, borders, figures, scores and moves (the scorecard), gaps (bounds), staff (who is
+assigned to what), circle (who reaches what, and sites), inputs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pathlib import Path
 from gridplan.check import (
     borders,
     certificates,
+    circle,
+    circle_demand,
     codes,
     constraints,
     contract,
@@ -41,7 +43,7 @@ from gridplan.check.verdict import Accepted, Broken, CheckReport
 __all__ = ["Accepted", "Broken", "CheckReport", "check_plan"]
 
 _AFTER_CONTRACT = ("tiling", "one_piece", "households", "tally", "whole", "range", "codes",
-                   "borders", "figures", "groups", "scores", "staff")
+                   "borders", "figures", "groups", "scores", "staff", "circle")
 
 
 def check_plan(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> CheckReport:
@@ -69,6 +71,8 @@ def check_plan(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> CheckR
     """
     if merge.lacks_grids(path):
         return merge.check_areas(path, inputs)
+    if circle_demand.lacks_buildings(path):
+        return circle_demand.check_demand(path, inputs)
     plan = read_plan(path)
     report = CheckReport(counts={n: len(f) for n, f in plan.frames.items()})
     contract.check_columns(plan, report)
@@ -82,6 +86,7 @@ def check_plan(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> CheckR
         if len(report.broken) == told:
             _check_rules(plan, report, ranges)
             staff.check_staff(plan, report, inputs)
+            circle.check_circle(plan, report)
         else:
             report.unchecked.extend(_AFTER_CONTRACT)
         check_inputs(plan, report, inputs)

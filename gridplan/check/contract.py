@@ -28,6 +28,12 @@ _FILLED = {
     "groups": ("group_id", "grid_id", "kind", "name", "households", "head"),
     "staff": ("staff_id", "role", "community_id"),
     "assignments": ("assignment_id", "staff_id", "role", "travel_m", "kept"),
+    "facilities": ("facility_id",),
+    "demand": ("demand_id", "households"),
+    "coverage": ("scope", "scope_id", "category", "walker", "reading", "limit_m", "households",
+                 "covered"),
+    "service_areas": ("area_id", "category", "limit_m"),
+    "sites": ("site_id", "category", "rank", "gained_households"),
     "figures": ("name", "scope"),
     "tally": ("stage", "layer", "rows_in", "used"),
     "run": ("key",),
@@ -48,16 +54,20 @@ _REFERENCES = (
     ("assignments", "grid_id", "grids"),
     ("assignments", "community_id", "communities"),
     ("assignments", "staff_id", "staff"),
+    ("coverage", "nearest_id", "facilities"),
+    ("service_areas", "facility_id", "facilities"),
 )
 # Columns that hold a number of 0 or more, and those that hold a share up to 1.
 _COUNTS = ("households_low", "households_high", "population", "newcomers", "rented", "floors",
            "height_m", "length_m", "maxspeed_kmh", "rows_in", "used", "repaired", "rejected",
            "outside", "households_in", "households_out", "workload", "numerator", "denominator",
-           "capacity", "travel_m")
-_SHARES = ("p_in_range", "road_share", "compactness", "part_time")
+           "capacity", "travel_m", "limit_m", "covered", "nearest_m", "load", "rank",
+           "gained_households")
+_SHARES = ("p_in_range", "road_share", "compactness", "part_time", "share")
 STATES = ("draft", "comment", "approved", "in force")
 _RUN_KEYS = ("version", "command", "parameters", "seed", "crs", "state")
 _AREAS = ("communities", "grids", "groups", "units")
+_POINTS = ("facilities", "demand", "sites")
 DEFAULT_RANGE = (300, 500)
 
 Ranges = dict[str, tuple[int, int]]
@@ -93,6 +103,8 @@ def check_rows(plan: PlanData, report: CheckReport) -> None:
                 report.add("contract", "bad_choice", name, key[odd], listed.name,
                            value=str(held[odd].iloc[0]), choices=", ".join(listed.choices))
     for name, column, target in _REFERENCES:
+        if name not in plan.frames:
+            continue
         held = plan.frame(name)[column]
         lost = (~held.isin(plan.ids(target)) & (held != "")).to_numpy()
         if lost.any():
@@ -113,7 +125,7 @@ def _check_bounds(report: CheckReport, name: str, frame: pd.DataFrame,
 
 def check_geometry(plan: PlanData, report: CheckReport) -> None:
     """Areas are valid polygons, a grid and a unit exactly one; all in one metric CRS."""
-    first = plan.frames["grids"].crs
+    first = next(plan.frames[n].crs for n in ("grids", "demand") if n in plan.frames)
     for name, layer in LAYERS.items():
         if not layer.geometry or name not in plan.frames:
             continue
@@ -122,7 +134,7 @@ def check_geometry(plan: PlanData, report: CheckReport) -> None:
             report.add("contract", "crs_not_metric", name, crs=str(crs))
         elif crs != first:
             report.add("contract", "crs_differs", name, crs=str(crs), expected=str(first))
-    for name in (*_AREAS, "buildings"):
+    for name in (n for n in (*_AREAS, "buildings", *_POINTS) if n in plan.frames):
         shape = plan.shapes(name)
         ids = plan.ids(name)
         empty = shapely.is_missing(shape) | shapely.is_empty(shape)
@@ -132,10 +144,11 @@ def check_geometry(plan: PlanData, report: CheckReport) -> None:
         if invalid.any():
             report.add("one_piece", "invalid_geometry", name, ids[invalid],
                        why=shapely.is_valid_reason(shape[invalid][0]))
-        kinds = {"communities": (3, 6), "buildings": (0, 3, 6)}.get(name, (3,))
+        kinds = {"communities": (3, 6), "buildings": (0, 3, 6),
+                 **dict.fromkeys(_POINTS, (0,))}.get(name, (3,))
         odd = ~empty & ~np.isin(shapely.get_type_id(shape), kinds)
         if odd.any():
-            report.add("one_piece" if name != "buildings" else "contract", "not_one_polygon", name,
+            report.add("one_piece" if name in _AREAS else "contract", "not_one_polygon", name,
                        ids[odd], found=shape[odd][0].geom_type)
 
 
@@ -168,6 +181,13 @@ def check_run(plan: PlanData, report: CheckReport) -> Ranges:
     if missing:
         report.add("contract", "run_missing", "run", missing, "key")
     return ranges
+
+
+def check_keys_told(plan: PlanData, report: CheckReport) -> None:
+    """Hold that the run table tells what every run tells."""
+    missing = [k for k in _RUN_KEYS if not plan.run.get(k)]
+    if missing:
+        report.add("contract", "run_missing", "run", missing, "key")
 
 
 def _read_range(text: str) -> tuple[int, int] | None:

@@ -73,6 +73,14 @@ def check_unit_ids(plan: PlanData, report: CheckReport) -> None:
 
 def check_tally(plan: PlanData, report: CheckReport) -> None:
     """rows_in = used + repaired + rejected + outside; nothing is lost without being listed."""
+    tally = check_tally_rows(plan, report)
+    for stage in ("households", "partition"):
+        _check_total(plan, report, tally[(tally["stage"] == stage)
+                                         & (tally["layer"] == "buildings")].tail(1))
+
+
+def check_tally_rows(plan: PlanData, report: CheckReport) -> pd.DataFrame:
+    """Hold every row of the tally to itself; return it without missing counts."""
     tally = plan.frame("tally").fillna(dict.fromkeys((
         "repaired", "rejected", "outside", "households_in", "households_out"), 0))
     label = (tally["stage"] + "/" + tally["layer"]).to_numpy(dtype=object)
@@ -88,9 +96,7 @@ def check_tally(plan: PlanData, report: CheckReport) -> None:
                      ).to_numpy()
     if bad.any():
         report.add("tally", "tally_households", "tally", label[bad], "households_out")
-    for stage in ("households", "partition"):
-        _check_total(plan, report, tally[(tally["stage"] == stage)
-                                         & (tally["layer"] == "buildings")].tail(1))
+    return tally
 
 
 def _check_total(plan: PlanData, report: CheckReport, last: pd.DataFrame) -> None:

@@ -21,7 +21,7 @@ from gridplan.layers import LAYERS, Column, Layer
 REQUIRED = ("communities", "grids", "units", "borders", "buildings", "roads", "barriers",
             "figures", "tally", "run")
 OPTIONAL = ("specials", "estates", "groups", "must_links", "gates", "mergers", "facilities",
-            "staff", "assignments", "coverage", "service_areas", "sites",
+            "entrances", "staff", "assignments", "coverage", "service_areas", "sites",
             "stations", "stops", "required", "calendar", "teams", "zones", "routes", "visits",
             "log")
 
@@ -72,8 +72,11 @@ class PlanData:
         return self.frames[name][column].to_numpy(dtype=np.float64)
 
 
-def read_plan(path: str | Path, required: Sequence[str] = REQUIRED) -> PlanData:
+def read_plan(path: str | Path, required: Sequence[str] = REQUIRED,
+              optional: Sequence[str] = OPTIONAL) -> PlanData:
     """Read every layer that the rules need; those in ``required`` must be there.
+
+    Layers in ``optional`` that are not there are empty.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def read_plan(path: str | Path, required: Sequence[str] = REQUIRED) -> PlanData:
             if name not in names:
                 findings.add("check.no_layer", file=path.name, layer=name)
         findings.stop_on_faults()
-        held = [n for n in dict.fromkeys((*required, *OPTIONAL)) if n in names]
+        held = [n for n in dict.fromkeys((*required, *optional)) if n in names]
         faults = [f for n in held for f in _column_faults(base, LAYERS[n])]
         frames: dict[str, Any] = {n: _read_table(base, n) for n in held if not LAYERS[n].geometry}
     broken = {(f.layer, f.column) for f in faults}
@@ -98,9 +101,10 @@ def read_plan(path: str | Path, required: Sequence[str] = REQUIRED) -> PlanData:
         layer = LAYERS[name]
         frame = _read_layer(path, name) if layer.geometry else frames[name]
         frames[name] = _tidy(frame, layer, broken)
-    for name in OPTIONAL:
+    crs = next(f.crs for f in frames.values() if isinstance(f, gpd.GeoDataFrame))
+    for name in optional:
         frames.setdefault(name, gpd.GeoDataFrame(
-            {c: [] for c in LAYERS[name].names}, geometry=[], crs=frames["communities"].crs))
+            {c: [] for c in LAYERS[name].names}, geometry=[], crs=crs))
     run = frames["run"]
     pairs = {} if any(f.layer == "run" for f in faults) else dict(
         zip(run["key"].tolist(), run["value"].tolist(), strict=True))

@@ -17,6 +17,7 @@ import typer
 
 from gridplan import __version__
 from gridplan.cli.assign import DEMO_ROSTER, assign, assign_demo, tell_summary
+from gridplan.cli.circle import circle, circle_demo, describe_circle, tell_completeness
 from gridplan.cli.console import Screen, guard
 from gridplan.cli.diff import diff
 from gridplan.cli.export import export
@@ -36,6 +37,7 @@ from gridplan.cli.options import (
     with_options,
 )
 from gridplan.cli.report import Audience, RosterFile, check_roster, report, report_demo, take_roster
+from gridplan.cli.site import site
 from gridplan.cli.summary import refuse_exceptions, tell_check, tell_file, tell_plan
 from gridplan.errors import Finding, InputError, RuleError, UsageError, first_ids
 
@@ -88,7 +90,7 @@ def demo(screen: Screen,
          communities: Annotated[int, typer.Option(min=1, help="How many communities.")] = 12,
          inputs_only: Annotated[bool, typer.Option(
              "--inputs-only", help="Write the layers of the town and stop.")] = False) -> None:
-    """Plan a town, assign its people, check and map the plan; the last line is the map's path."""
+    """Plan a town, its people and services, check and map it; the last line is the map's path."""
     from gridplan.maps import draw_map
     from gridplan.pipeline import STAGES, plan_city
     from gridplan.plan import write_plan
@@ -102,8 +104,8 @@ def demo(screen: Screen,
     map_path = check_target(screen, folder / "demo.html", is_page)
     if inputs_only:
         check_free(screen, folder)
-    with screen.working({"town": 0.1, **STAGES, "assign": 0.05, "check": 0.1, "map": 0.05}
-                        ) as progress:
+    with screen.working({"town": 0.1, **STAGES, "assign": 0.05, "circle": 0.2, "check": 0.1,
+                         "map": 0.05}) as progress:
         progress("town", 0.0)
         town = build_town(communities, params.seed)
         if inputs_only:
@@ -117,6 +119,8 @@ def demo(screen: Screen,
         refuse_exceptions(screen, plan)
         progress("assign", 0.0)
         plan, assigned = assign_demo(screen, town, plan, params)
+        progress("circle", 0.0)
+        plan, measured, chosen = circle_demo(screen, plan, params)
         if not options.dry_run:
             make_folder(folder)
             note_written(screen, write_plan(plan, plan_path, no_copy=options.no_copy,
@@ -130,6 +134,9 @@ def demo(screen: Screen,
             screen.written.append(draw_map(plan, map_path, lang=options.language))
     tell_plan(screen, plan)
     tell_summary(screen, assigned, plan)
+    screen.result |= describe_circle(plan, measured)
+    tell_completeness(screen, measured)
+    screen.tell(chosen.words(options.language))
     if options.dry_run:
         tell_written(screen)
         return
@@ -355,6 +362,8 @@ def check(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpk
 verb(*WRITING, "config", "seed", "effort", *READING)(merge)
 verb(*WRITING)(diff)
 verb(*WRITING, "config", "seed", "strict", "column", "layer", "drop_columns")(assign)
+verb(*WRITING, "config", "seed", *READING)(circle)
+verb(*WRITING, "config", "seed", *READING)(site)
 
 
 verb("output", "force", "dry_run", "column", "layer")(report)
@@ -498,7 +507,7 @@ def is_plan(path: Path) -> bool:
         return "locked" in str(error)
     except sqlite3.DatabaseError:
         return False
-    return "run" in names and bool(names & {"grids", "mergers"})
+    return "run" in names and bool(names & {"grids", "mergers", "coverage"})
 
 
 def make_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gridplan.cli.console import Screen
+from gridplan.cli.held import read_held, write_held
 from gridplan.cli.options import make_params, split_pairs
 from gridplan.errors import Finding, RequestError, UsageError, first_ids
 
@@ -48,8 +49,7 @@ def assign(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
     target = cli.check_plan_target(screen, options.output or plan, [roster, before])
     with screen.working({"read": 0.3, "assign": 0.5, "plan": 0.2}) as progress:
         progress("read", 0.0)
-        held = read_plan(plan)
-        findings.items += held.findings.items
+        held = read_held(screen, plan)
         earlier = read_plan(before) if before else None
         if earlier is not None:
             earlier.require("staff", "assignments")
@@ -60,7 +60,7 @@ def assign(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
         refuse_vacancies(screen, assigned)
         progress("plan", 0.0)
         if not options.dry_run:
-            write_assigned(screen, done, target)
+            write_held(screen, done, target)
     tell_assigned(screen, assigned, done)
     cli.tell_written(screen)
     screen.tell(screen.say("exceptions", count=screen.result["exceptions"]))
@@ -126,21 +126,6 @@ def refuse_vacancies(screen: Screen, assigned: Assigned) -> None:
             "assign.strict", layer="assignments", row=str(row.community_id), field="role",
             count=int(row.missing), values={"role": name_role(screen, str(row.role))})
             for row in short.itertuples()))
-
-
-def write_assigned(screen: Screen, plan: Plan, target: Path) -> None:
-    """Write the plan, sparing another plan that somebody edited."""
-    from gridplan import cli
-    from gridplan.plan import write_plan
-    from gridplan.plan.store import is_edited
-
-    options, same = screen.options, False
-    if plan.origin is not None and target.exists():
-        same = plan.origin.samefile(target)
-        if not (same or options.force) and is_edited(target):
-            raise UsageError(Finding("cli.exists", file=target.name))
-    cli.note_written(screen, write_plan(plan, target, no_copy=options.no_copy,
-                                        lang=options.language, force=options.force))
 
 
 def tell_assigned(screen: Screen, assigned: Assigned, plan: Plan) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gridplan.errors import Finding, InputError, UsageError
 from gridplan.i18n import LANGUAGES, load_room, translate
@@ -24,6 +24,9 @@ from gridplan.maps.facts import (
 )
 from gridplan.maps.mergers import has_mergers, lacks_grids, merger_figures, stand_in
 from gridplan.outputs import write_bytes
+
+if TYPE_CHECKING:
+    from gridplan.plan.coverage import Circle
 
 AUDIENCES = ("share", "internal")
 
@@ -49,12 +52,15 @@ def draw_map(plan: Any, path: str | Path, *, audience: str = "share",
     lang
         ``en`` or ``zh``.
 
+    A plan that tells coverage also shows the service circle; one of demand points shows these in
+    the place of grids, as coloured dots without a figure.
+
     Raises
     ------
     UsageError
         Another audience or language, or a roster for ``share``.
     InputError
-        The plan has no community, or neither grids nor mergers.
+        The plan has no community, or neither grids, mergers nor demand points with coverage.
     MachineError
         The file cannot be written; an older one is intact.
     """
@@ -71,20 +77,30 @@ def render_map(layers: Layers, *, audience: str = "share", roster: Roster | None
     UsageError
         Another audience or language.
     InputError
-        The plan has no community, or neither grids nor mergers.
+        The plan has no community, or neither grids, mergers nor demand points with coverage.
     """
+    from gridplan.maps.demand import is_demand, stand_in_demand
     from gridplan.maps.page import build_page
     from gridplan.maps.payload import build_payload, prepare_drawing
     from gridplan.maps.still import draw_still
+    from gridplan.plan.coverage import read_circle
 
+    dots = is_demand(layers)
+    layers = stand_in_demand(layers) if dots else layers
     _check(layers, audience, roster, lang)
     alone = lacks_grids(layers)
     layers = stand_in(layers) if alone else layers
+    circle = None if alone else read_circle(layers, lang)
     drawing = prepare_drawing(layers)
-    label = translate("maps.still_mergers" if alone else "maps.still", lang)
-    still = draw_still(layers, drawing, audience, label, alone)
-    return build_page(build_payload(layers, drawing, audience, lang, alone=alone, roster=roster),
-                      still=still, **_shown(layers, alone, audience, lang))
+    label = translate("maps.still_mergers" if alone else
+                      "maps.circle_still" if dots else "maps.still", lang)
+    still = draw_still(layers, drawing, audience, label, alone, circle if dots else None)
+    payload = build_payload(layers, drawing, audience, lang, alone=alone, roster=roster,
+                            circle=circle)
+    shown = _shown(layers, alone, audience, lang)
+    if circle is not None:
+        shown |= _circle(layers, circle, audience, lang, dots)
+    return build_page(payload, still=still, **shown)
 
 
 def _check(layers: Layers, audience: str, roster: Roster | None, lang: str) -> None:
@@ -129,9 +145,28 @@ def _shown(layers: Layers, alone: bool, audience: str, lang: str) -> dict[str, A
         "exceptions": [(s, text(f"ui_status_{s}"), f"{counts[s]:,}") for s in GRID_STATUS
                        if counts[s] and s not in SETTLED and not (alone and s == "empty")],
         "special": f"{counts['special']:,}" if counts["special"] else "",
-        "staff": _staff(layers, text),
+        "staff": _staff(layers, text), "circle": None, "dots": False,
         "background": [name for name in ("former", "groups", "buildings", "roads", "rail", "water",
                                          "green") if _has(layers, name)]}
+
+
+def _circle(layers: Layers, circle: Circle, audience: str, lang: str,
+            dots: bool) -> dict[str, Any]:
+    """Return what the page shows of the service circle beside what it shows of any plan."""
+    from gridplan.maps.circle import circle_figures, list_worst
+    from gridplan.maps.demand import demand_figures
+
+    def text(name: str, **values: object) -> str:
+        return translate(f"maps.{name}", lang, **values)
+
+    out: dict[str, Any] = {"circle": {
+        "figures": circle_figures(circle, audience, text),
+        "worst": [] if dots else list_worst(circle, layers, audience, text)}, "dots": dots}
+    if dots:
+        out |= {"title": read_origin(layers, lang, "circle_title").title, "special": "",
+                "exceptions": [], "steps": [], "search": "circle_find",
+                "figures": demand_figures(layers, circle, lang)}
+    return out
 
 
 def _grid_figures(figures: Figures, lang: str) -> tuple[tuple[str, str, str, str], ...]:

@@ -17,6 +17,8 @@ from markupsafe import Markup
 
 _SCRIPTS = ("inflate.js", "unpack.js", "tiles.js", "labels.js", "panels.js", "scores.js",
             "groups.js", "mergers.js", "start.js", "staffing.js")
+# Only in the map of a plan that tells who reaches what.
+_CIRCLE_SCRIPTS = ("circle.js", "circle_panel.js")
 
 
 class PlanMap(folium.Map):
@@ -66,7 +68,8 @@ def build_page(payload: str, **values: Any) -> bytes:
     PlanLayer("plan-data").add_to(chart)
     root: Any = chart.get_root()
     root.render()
-    scripts = [_inline(_vendor("leaflet.js")), _inline(_own_script()),
+    circle = bool(values.get("circle"))
+    scripts = [_inline(_vendor("leaflet.js")), _inline(_own_script(circle)),
                _inline(root.script.render())]
     early = "document.documentElement.className='js'"
     hashes = " ".join(f"'sha256-{_digest(s)}'" for s in (early, *scripts))
@@ -74,7 +77,7 @@ def build_page(payload: str, **values: Any) -> bytes:
                                   keep_trailing_newline=True).from_string(_asset("page.html"))
     # Everything marked safe here is ours or Leaflet's; what the data say stays plain text.
     safe = {name: Markup(text) for name, text in {  # noqa: S704
-        "early": early, "css": _leaflet_css() + _asset("map.css"), "map": root.html.render(),
+        "early": early, "css": _style(circle), "map": root.html.render(),
         "payload": payload}.items()}
     page = template.render(scripts=[Markup(s) for s in scripts], hashes=Markup(hashes),  # noqa: S704
                            **safe, **values)
@@ -92,9 +95,14 @@ def _vendor(name: str) -> str:
     return folder.joinpath(name).read_text(encoding="utf-8")
 
 
-def _own_script() -> str:
-    body = "\n".join(_asset(name) for name in _SCRIPTS)
+def _own_script(circle: bool) -> str:
+    names = _SCRIPTS + (_CIRCLE_SCRIPTS if circle else ())
+    body = "\n".join(_asset(name) for name in names)
     return f'(function () {{\n"use strict";\nvar gridplan = window.gridplan = {{}};\n{body}}})();'
+
+
+def _style(circle: bool) -> str:
+    return _leaflet_css() + _asset("map.css") + (_asset("circle.css") if circle else "")
 
 
 def _leaflet_css() -> str:

@@ -15,6 +15,8 @@ import shapely
 from shapely import STRtree
 
 from gridplan.layers import GRID_STATUS, ROAD_CLASS, Roster
+from gridplan.maps.circle import chosen_facilities, chosen_sites, draw_areas, pack_circle
+from gridplan.maps.demand import is_demand, order_points, pack_demand
 from gridplan.maps.facts import (
     Layers,
     count_of,
@@ -39,6 +41,7 @@ from gridplan.maps.shapes import (
     to_stream,
 )
 from gridplan.maps.staffing import pack_staffing
+from gridplan.plan.coverage import Circle
 
 # What fits three megabytes: outlines, then rectangles, then no buildings at all.
 OUTLINED_BUILDINGS = 12_000
@@ -74,12 +77,13 @@ def prepare_drawing(layers: Layers) -> Drawing:
 
 
 def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str,
-                  *, alone: bool = False, roster: Roster | None = None) -> str:
+                  *, alone: bool = False, roster: Roster | None = None,
+                  circle: Circle | None = None) -> str:
     """Return the block the script unpacks: base64 of gzip of (length, JSON, varints).
 
     The JSON holds names, counts and texts by column; ``shapes`` in it lists the
     packed layers in the order in which their varints follow. ``alone`` is a plan of communities
-    without grids.
+    without grids, ``circle`` the service circle where the plan holds one.
     """
     shapes: list[tuple[str, Packed, int]] = []
     head: dict[str, Any] = {
@@ -100,6 +104,8 @@ def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str,
         head["groups"], lines, centres = pack_groups(layers, head["grids"]["id"], audience)
         shapes.append(("groups", pack(_degrees(lines, drawing.crs), closed=False), 0))
         shapes.append(("groups.centre", pack_points(_degrees(centres, drawing.crs)), 0))
+    if circle is not None:
+        _add_circle(shapes, head, layers, drawing, circle, audience, lang)
     head["places"] = _places(shapes, layers, drawing)
     head["shapes"] = [[name, len(p.parts), len(p.points), len(p.xy), corners]
                       for name, p, corners in shapes]
@@ -168,6 +174,23 @@ def _add_mergers(shapes: list[tuple[str, Packed, int]], head: dict[str, Any], la
     head["mergers"] = pack_mergers(layers, audience)
     lines = shapely.simplify(draw_former(layers), 1.0)
     shapes.append(("former", pack(_degrees(lines, layers["mergers"].crs), closed=False), 0))
+
+
+def _add_circle(shapes: list[tuple[str, Packed, int]], head: dict[str, Any], layers: Layers,
+                drawing: Drawing, circle: Circle, audience: str, lang: str) -> None:
+    """Add who reaches what, service areas, and facilities, sites and demand points as points."""
+    told = pack_circle(layers, circle, audience, lang)
+    told["areas"], areas = draw_areas(layers, circle)
+    shapes.append(("areas", pack(_degrees(areas, drawing.crs), closed=True), 0))
+    points = [("facilities", *chosen_facilities(layers, circle)),
+              ("sites", *chosen_sites(layers, circle))]
+    if is_demand(layers):
+        told["demand"] = pack_demand(layers, circle)
+        points.append(("demand", layers["demand"], order_points(layers)))
+    for name, frame, rows in points:
+        shape = np.asarray(frame.geometry.array)[rows] if len(rows) else np.empty(0, object)
+        shapes.append((name, pack_points(_degrees(shape, drawing.crs)), 0))
+    head["circle"] = told
 
 
 def _add_background(shapes: list[tuple[str, Packed, int]], head: dict[str, Any], layers: Layers,

@@ -10,10 +10,12 @@ import pandas as pd
 import shapely
 from markupsafe import Markup, escape
 
+from gridplan.maps.demand import order_points, pack_demand
 from gridplan.maps.facts import Layers, count_of, hide_few, household_steps, statuses, text_of
 from gridplan.maps.mergers import draw_former, has_mergers
 from gridplan.maps.payload import Drawing
 from gridplan.maps.shapes import inscribe, simplify_coverage
+from gridplan.plan.coverage import Circle
 
 WIDTH = 1000
 BUDGET = 280_000
@@ -22,11 +24,12 @@ _LONGEST = 16
 
 
 def draw_still(layers: Layers, drawing: Drawing, audience: str, label: str,
-               alone: bool = False) -> Markup:
+               alone: bool = False, circle: Circle | None = None) -> Markup:
     """Draw communities, grids and community names into an SVG of at most ``BUDGET`` bytes.
 
     The tolerance starts at a third of a pixel and doubles until the drawing fits. ``alone`` is a
     plan of communities without grids: what they were merged from is told by dashed lines.
+    ``circle`` is that of a plan of demand points, which are drawn as dots.
     """
     both = np.concatenate([drawing.grids, drawing.communities])
     west, south, east, north = shapely.total_bounds(both)
@@ -40,6 +43,8 @@ def draw_still(layers: Layers, drawing: Drawing, audience: str, label: str,
         paths = _areas(layers, audience, grids, outlines, (scale, west, north))
         if alone:
             paths = f'<g class="alone">{paths}</g>'
+        if circle is not None:
+            paths = _dots(layers, circle, (scale, west, north))
         svg = (f'<svg class="still" xmlns="http://www.w3.org/2000/svg" role="img" '
                f'viewBox="-12 -12 {width + 24:.0f} {height + 24:.0f}" '
                f'aria-label="{escape(label)}">{paths}{names}</svg>')
@@ -99,6 +104,20 @@ def _lines(lines: np.ndarray, frame: tuple[float, float, float]) -> str:
     for line in slim:
         xy = np.rint((shapely.get_coordinates(line) - (west, north)) * (scale, -scale)).astype(int)
         words.append("M" + "L".join(f"{x} {y}" for x, y in xy.tolist()))
+    return "".join(words)
+
+
+def _dots(layers: Layers, circle: Circle, frame: tuple[float, float, float]) -> str:
+    """Write the demand points as dots coloured by completeness, those of one pixel once."""
+    scale, west, north = frame
+    rows, steps = order_points(layers), np.array(pack_demand(layers, circle)[0][0][0])
+    shape = np.asarray(layers["demand"].geometry.array)[rows]
+    xy = np.rint((shapely.get_coordinates(shape) - (west, north)) * (scale, -scale) / 3) * 3
+    words = []
+    for step in sorted(set(steps.tolist())):
+        at = np.unique(xy[steps == step].astype(int), axis=0)
+        body = "".join(f"M{x} {y}h0" for x, y in at.tolist())
+        words.append(f'<path class="dot d{"x" if step < 0 else step}" d="{body}"/>')
     return "".join(words)
 
 

@@ -18,6 +18,7 @@ from gridplan.merge.propose import Proposal
 from gridplan.merge.record import list_figures, list_mergers, note_tally, record_merger, unite
 from gridplan.params import Params, Range
 from gridplan.plan import Plan, digest_rows, tally_frame
+from gridplan.plan.circle import forget_circle
 from gridplan.plan.people import forget_people
 
 Ints = NDArray[np.int64]
@@ -57,7 +58,11 @@ def merge_plan(plan: Plan, proposal: Proposal, params: Params, findings: Finding
         findings.add("merge.people_left_out", "warning", layer="assignments",
                      file=plan.origin.name if plan.origin else "",
                      count=len(plan.layer("assignments")))
-    plan = forget_people(plan)
+    if len(plan.layer("coverage")):
+        findings.add("merge.circle_left_out", "warning", layer="coverage",
+                     file=plan.origin.name if plan.origin else "",
+                     count=len(plan.layer("coverage")))
+    plan = forget_circle(forget_people(plan))
     codes = number_anew(plan.layer("grids"), proposal, lang)
     grids, units = _recode(plan.layer("grids"), codes, proposal), plan.layer("units")
     joined = pd.Index(proposal.owner[proposal.owner.index != proposal.owner].unique())

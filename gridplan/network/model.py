@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Arcs(NamedTuple):
+    """Arcs by the node they leave: those of node x are ``start[x]`` to ``start[x + 1]``.
+
+    ``other`` is the node an arc leads to, ``cost`` what it costs, ``edge`` the edge it runs along
+    (empty in arcs that no way is traced along).
+    """
+
+    start: NDArray[np.int64]
+    other: NDArray[np.int32]
+    cost: NDArray[np.float64]
+    edge: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,28 @@ class StreetNetwork:
     def edges(self) -> int:
         """How many edges there are."""
         return len(self.ends)
+
+    @cached_property
+    def leaving(self) -> Arcs:
+        """The arcs by the node where they begin, with their edges."""
+        return _make_arcs(self.ends[:, 0], self.ends[:, 1], self.cost_m, self.nodes, edges=True)
+
+    @cached_property
+    def arriving(self) -> Arcs:
+        """The arcs by the node where they end, for searches against the direction of travel."""
+        return _make_arcs(self.ends[:, 1], self.ends[:, 0], self.cost_m, self.nodes, edges=False)
+
+
+def _make_arcs(u: NDArray[np.int64], v: NDArray[np.int64], cost_m: NDArray[np.float64],
+               nodes: int, *, edges: bool) -> Arcs:
+    """Sort the arcs that are allowed by node; ``cost_m[:, 0]`` leads from ``u`` to ``v``."""
+    from gridplan.network import kernels
+
+    count = int(np.isfinite(cost_m[:, 0]).sum() + np.isfinite(cost_m[:, 1]).sum())
+    made = Arcs(np.zeros(nodes + 1, dtype=np.int64), np.empty(count, dtype=np.int32),
+                np.empty(count), np.empty(count if edges else 0, dtype=np.int32))
+    kernels.fill_arcs(u, v, cost_m, *made)
+    return made
 
 
 @dataclass(frozen=True)

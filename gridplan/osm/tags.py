@@ -12,6 +12,8 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from gridplan.categories import load_categories
+
 Rules = Mapping[str, frozenset[str]]
 
 ANY: frozenset[str] = frozenset()
@@ -20,44 +22,9 @@ WATERCOURSES = frozenset(("river", "canal"))
 WALLS = frozenset(("wall", "city_wall", "retaining_wall"))
 GATES = frozenset(("gate", "lift_gate", "swing_gate", "sliding_gate", "wicket_gate"))
 
-# Tag → categories of the service circle; schools are told apart by level or name.
-FACILITIES: dict[tuple[str, str], str] = {
-    ("amenity", "clinic"): "health_centre",
-    ("amenity", "hospital"): "health_centre",
-    ("healthcare", "centre"): "health_centre",
-    ("amenity", "community_centre"): "culture_centre;community_service_station",
-    ("amenity", "arts_centre"): "culture_centre",
-    ("amenity", "library"): "culture_centre",
-    ("amenity", "townhall"): "subdistrict_service_centre",
-    ("office", "government"): "subdistrict_service_centre",
-    ("social_facility", "nursing_home"): "nursing_home",
-    ("leisure", "sports_centre"): "sports_centre",
-    ("leisure", "stadium"): "sports_centre",
-    ("amenity", "post_office"): "post_office",
-    ("amenity", "bank"): "bank",
-    ("amenity", "marketplace"): "wet_market",
-    ("shop", "greengrocer"): "wet_market",
-    ("leisure", "pitch"): "pitch",
-    ("leisure", "park"): "park",
-    ("amenity", "pharmacy"): "pharmacy",
-    ("shop", "supermarket"): "supermarket",
-    ("highway", "bus_stop"): "bus_stop",
-    ("railway", "station"): "metro",
-    ("railway", "subway_entrance"): "metro",
-    ("amenity", "kindergarten"): "kindergarten",
-    ("social_facility", "day_care"): "elderly_day_care",
-    ("amenity", "childcare"): "nursery",
-    ("amenity", "doctors"): "health_station",
-    ("shop", "convenience"): "convenience_store",
-    ("leisure", "playground"): "playground",
-    ("leisure", "fitness_station"): "playground",
-    ("amenity", "recycling"): "recycling",
-    ("amenity", "toilets"): "toilets",
-    ("amenity", "police"): "police_post",
-    ("office", "lawyer"): "mediation_room;legal_aid",
-    ("social_facility", "soup_kitchen"): "canteen_for_the_old",
-    ("amenity", "bicycle_parking"): "bicycle_park",
-}
+# Tag → categories of the service circle, out of the table of categories; schools are told apart
+# by level or name.
+FACILITIES: dict[tuple[str, str], str] = load_categories().osm_tags()
 SCHOOL = ("amenity", "school")
 
 # Tag of an area → kind of special place.

@@ -20,8 +20,10 @@ from gridplan.read.vector import RawTable
 _COUNTS = frozenset(("households", "population", "newcomers", "rented"))
 _UNITS = {"households": ("户",), "population": ("人",), "rented": ("户", "套"),
           "floors": ("层",), "height_m": ("米", "m"), "living_m2": ("平方米", "m2"),
-          "area_m2": ("平方米", "m2"), "width_m": ("米", "m")}
+          "area_m2": ("平方米", "m2"), "capacity": ("人", "床", "张", "个"), "width_m": ("米", "m")}
 _SIGNED = frozenset(("level",))
+# Measures that decide what is found later, so that a wrong one stops: layer, column.
+_STRICT = frozenset((("facilities", "capacity"), ("facilities", "area_m2")))
 _HELPERS: dict[str, Literal["int", "float"]] = {"width_m": "float"}
 _EXACT = 2.0**53
 _FAST = frozenset(("motorway", "motorway_link"))
@@ -118,7 +120,8 @@ def _texts(values: pd.Series, ours: str, place: _Place, theirs: str) -> pd.Serie
 def _numbers(values: pd.Series, ours: str, whole: bool, place: _Place, theirs: str) -> pd.Series:
     """Return a column as numbers; what is none, or below zero, is told.
 
-    Counts of people and households must be right, so there it is a fault; of other measures
+    Counts of people and households, and what a facility can take, must be right, so there it is
+    a fault; of other measures
     (floors "2-3" in a map of the crowd) the value is left empty with a warning, as estimates
     can do without. Populations are often modelled and may carry fractions, households not.
     """
@@ -127,7 +130,7 @@ def _numbers(values: pd.Series, ours: str, whole: bool, place: _Place, theirs: s
     below = ~gap & ~bad & (amount < 0) & (ours not in _SIGNED)
     broken = ~gap & ~bad & ~below & whole & (amount != np.round(amount))
     wrong = bad | below | (broken & (ours == "households"))
-    if ours in _COUNTS:
+    if ours in _COUNTS or (place.layer, ours) in _STRICT:
         for key, rows in (("read.not_a_number", bad), ("read.negative", below),
                           ("read.not_whole", broken & wrong)):
             place.tell(key, "error", rows, theirs, value=_first(values, rows))

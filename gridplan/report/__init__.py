@@ -10,15 +10,17 @@ from gridplan.errors import Finding, InputError, UsageError
 from gridplan.i18n import LANGUAGES
 from gridplan.layers import Roster
 from gridplan.outputs import Written, write_files
+from gridplan.plan.coverage import read_circle
 from gridplan.plan.staffing import read_staffing
 from gridplan.report.tables import Reader
 
 AUDIENCES = ("share", "internal")
 WORKBOOK = "report.xlsx"
+FIGURES = "service-circle.pdf"
 # A code of the plan becomes a file name only if it is no more than letters, digits and dashes.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,40}")
 
-__all__ = ["AUDIENCES", "WORKBOOK", "is_report_file", "name_files", "render_report",
+__all__ = ["AUDIENCES", "FIGURES", "WORKBOOK", "is_report_file", "name_files", "render_report",
            "write_report"]
 
 
@@ -39,7 +41,8 @@ def write_report(plan: Any, folder: str | Path, *, audience: str = "share",
     roster
         With ``internal``: adds names and phones to the ids. They are written nowhere else.
     sheets
-        Also a notice of one page for every community, as PDF.
+        Also a notice of one page for every community, as PDF, and where the plan tells
+        coverage a page of its figures against their targets.
     lang
         ``en`` or ``zh``.
 
@@ -78,6 +81,10 @@ def render_report(layers: Any, *, audience: str = "share", roster: Roster | None
         names = name_files(text_of(layers["communities"], "community_id"))
         notices = draw_notices(layers, staffing, reader)
         files |= {names[community]: data for community, data in notices.items()}
+        if (circle := read_circle(layers, lang)) is not None:
+            from gridplan.report.page import draw_figures
+
+            files[FIGURES] = draw_figures(layers, circle, reader)
     return files
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from gridplan.pages.book import Pen, open_book
 from gridplan.plan.staffing import GRID_ROLES, Staffing
+from gridplan.report.circle import write_circle
 from gridplan.report.tables import (
     BOUNDS,
     Reader,
@@ -41,6 +42,7 @@ def build_book(layers: Mapping[str, Any], staffing: Staffing | None, reader: Rea
             _write_vacancies(pen, layers, staffing, posts)
         _write_figures(pen, list_figures(layers, reader))
         _write_loads(pen, list_loads(layers, reader))
+        write_circle(pen, layers, reader)
     return buffer.getvalue()
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from gridplan.i18n import load_room, translate
 from gridplan.layers import Roster
 from gridplan.pages.ground import text_of
+from gridplan.plan.coverage import name_category, read_profile, read_run
 from gridplan.plan.staffing import GRID_ROLES, Staffing, name_people, name_role
 
 SMALL_COUNT = 10
@@ -19,6 +20,13 @@ BOUNDS = ("bound_e", "bound_s", "bound_w", "bound_n")
 _OF_PEOPLE = ("households", "households_with_responsible", "households_by_source",
               "newcomer_assistants_per_1000", "balance_households", "load_share")
 _LOAD = "load_share:"
+# Figures of the service circle: of households, whose rest tells as much as they do.
+_OF_CIRCLE = ("covered", "covered_far", "completeness", "full_circle", "choice")
+_OF_SITES = ("gain",)
+# What stands for a target in these is a bound, which nobody has to reach.
+_BOUNDED = ("gain", "sites_needed")
+_OF_CATEGORY = (*_OF_CIRCLE, *_BOUNDED, "worst_decile_m", "supply", "overloaded", "norm_share",
+                "presence", "gain_gap", "mean_m_before", "mean_m_after")
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,32 @@ class Reader:
         if have >= want:
             return self.say("filled")
         return self.say("partly_filled", have=have, want=want) if have else self.say("vacant")
+
+
+_SHARED = Reader("share", "en")
+
+
+def hide_share(whole: int, part: int, reader: Reader) -> tuple[Any, Any, Any]:
+    """Return households, those covered and their share; ``share`` hides what tells of 1-9.
+
+    >>> hide_share(400, 396, Reader("share", "en")), hide_share(400, 200, Reader("share", "en"))
+    ((400, '', '> 97.5 %'), (400, 200, 0.5))
+    >>> hide_share(400, 4, Reader("share", "en")), hide_share(7, 7, Reader("share", "en"))
+    ((400, '< 10', '< 2.5 %'), ('< 10', '', ''))
+    """
+    if whole <= 0:
+        return max(whole, 0), max(part, 0), None
+    if not reader.internal:
+        least = f"{100 * SMALL_COUNT / whole:.1f}"
+        few, most = 0 < part < SMALL_COUNT, 0 < whole - part < SMALL_COUNT
+        # Of less than twice as many households a bound would leave few counts to choose from.
+        if whole < SMALL_COUNT or ((few or most) and whole < 2 * SMALL_COUNT):
+            return reader.count(whole), "", ""
+        if few:
+            return whole, f"< {SMALL_COUNT}", f"< {least} %"
+        if most:
+            return whole, "", f"> {100 * (whole - SMALL_COUNT) / whole:.1f} %"
+    return whole, part, part / whole
 
 
 def list_grids(layers: Mapping[str, Any], staffing: Staffing | None,
@@ -148,9 +182,13 @@ def list_figures(layers: Mapping[str, Any], reader: Reader) -> pd.DataFrame:
         out[column] = pd.Series([None if pd.isna(v) else float(v) for v in numbers], dtype=object)
     out["met"] = pd.Series([None if t is None or v is None else bool(v >= t - 1e-12) for v, t in
                             zip(out["value"], out["target"], strict=True)], dtype=object)
-    out["name"] = [_figure(key, scope_id if scope == "city" else "", reader) for key, scope,
+    out.loc[out["key"].str.partition(":")[0].isin(_BOUNDED), "met"] = None
+    profile = read_profile(read_run(layers).get("circle:table", ""))
+    words = {c: name_category(c, reader.lang, profile) for c in profile}
+    out["name"] = [_figure(key, scope_id if scope == "city" else "", reader, words) for key, scope,
                    scope_id in zip(out["key"], out["scope_key"], out["scope_id"], strict=True)]
-    out["scope"] = [names.get(i) or i if s == "community" else _city(i, reader) for s, i in
+    out["scope"] = [names.get(i) or i if s in ("community", "subdistrict") else _city(i, reader)
+                    for s, i in
                     zip(out["scope_key"], out["scope_id"], strict=True)]
     out["unit"] = [_known(f"unit_{u}", u, reader) for u in out["unit_key"]]
     if not reader.internal:
@@ -176,7 +214,8 @@ def list_loads(layers: Mapping[str, Any], reader: Reader) -> list[tuple[str, int
     return out
 
 
-def _figure(key: str, scope_id: str, reader: Reader) -> str:
+def _figure(key: str, scope_id: str, reader: Reader,
+            categories: Mapping[str, str] | None = None) -> str:
     """Return the name of a figure in words; an unknown one comes as it is."""
     base, _, more = key.partition(":")
     if base == "missing_staff":
@@ -184,6 +223,8 @@ def _figure(key: str, scope_id: str, reader: Reader) -> str:
     if base == "load_share":
         at = round(float(more) * 100)
         return reader.say("figure_load_share", lower=at, upper=min(at + 10, 100))
+    if more and base in _OF_CATEGORY:
+        return reader.say(f"figure_{base}", category=(categories or {}).get(more, more))
     part = "" if scope_id in ("", "all", "urban", "rural") else f" · {scope_id}"
     if key.endswith("_bound") and f"figure_{key}" not in load_room("report"):
         return reader.say("figure_bound", figure=_figure(key.removesuffix("_bound"), "", reader))
@@ -202,7 +243,16 @@ def _hide_few(out: pd.DataFrame) -> None:
     """Hide small counts of people or households, and the value that would tell them."""
     columns = {c: out[c].tolist() for c in ("value", "numerator", "denominator")}
     for row, (key, unit) in enumerate(zip(out["key"], out["unit_key"], strict=True)):
-        if key.partition(":")[0] not in _OF_PEOPLE:
+        base = key.partition(":")[0]
+        if base in _OF_CIRCLE:
+            part, whole = columns["numerator"][row], columns["denominator"][row]
+            if part is not None and whole is not None and whole > 0 and (
+                    0 < whole < SMALL_COUNT or 0 < part < SMALL_COUNT
+                    or 0 < whole - part < SMALL_COUNT):
+                told = hide_share(round(whole), round(part), _SHARED)
+                columns["denominator"][row], columns["numerator"][row], columns["value"][row] = told
+            continue
+        if base not in (*_OF_PEOPLE, *_OF_SITES):
             continue
         # What a count is of one in the figure.
         scale = {"numerator": 1, "denominator": 1000 if key.endswith("_per_1000") else 1}
