@@ -327,7 +327,7 @@ class Units:
 
 
 def one_polygon(shape: shapely.Geometry) -> shapely.Geometry:
-    """Return the only polygon of a collection of one."""
+    """Return the only polygon, line or point of a collection of one."""
     parts = shapely.get_parts(shape)
     return parts[0] if len(parts) == 1 else shape
 

@@ -18,14 +18,14 @@ PACKAGE = ROOT / "gridplan"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"i18n": set(), "errors": {"i18n"}, "params": {"i18n", "errors"}}
-GROUND = {"categories", "datum", "layers", "outputs", "regions", "sheets"}
+GROUND = {"categories", "datum", "layers", "outputs", "pages", "regions", "sheets"}
 STAGES = {"read", "osm", "ledger", "households", "blocks", "partition", "assign", "network",
           "plan", "check", "maps", "report", "export", "town", "patrol", "circle", "siting",
           "merge", "roster", "diff"}
 EVERYONE_MAY = {*BASE, *GROUND, "network", "plan"}
 CHECK_LIBRARIES = {"shapely", "geopandas", "pyogrio", "sqlite3", "numpy", "pandas", "networkx"}
 HEAVY = ("geopandas", "pandas", "shapely", "numpy", "scipy", "numba", "ortools", "folium",
-         "osmium", "osmnx", "fiona", "pyogrio", "networkx", "pyarrow", "fpdf", "fontTools")
+         "osmium", "osmnx", "fiona", "pyogrio", "networkx", "pyarrow", "fpdf", "fontTools", "gpxpy")
 
 
 def room_of(module: Path) -> str:
@@ -37,7 +37,8 @@ def may_import(room: str) -> set[str]:
     if room in BASE:
         return BASE[room]
     if room in GROUND:
-        return set(BASE)
+        # A page shows roads by their class.
+        return {*BASE, *(("layers",) if room == "pages" else ())}
     if room == "check":
         return {"errors", "layers"}
     if room in STAGES:

@@ -23,8 +23,8 @@ from test_maps import EVIL, make_layers
 
 from gridplan.errors import InputError, MachineError, UsageError
 from gridplan.layers import Roster, conform
+from gridplan.pages.fonts import cut_font, find_font
 from gridplan.report import is_report_file, name_files, render_report, write_report
-from gridplan.report.fonts import cut_font, find_font
 from gridplan.report.tables import Reader, list_figures
 
 VACANT, SHORT = (1, 12), (2, 30)
@@ -385,7 +385,7 @@ def test_nothing_is_touched_where_one_file_cannot_be_written(
 def test_without_the_carried_typeface_the_system_s_are_tried(
         monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "pylopdf_fonts_zh_cn", None)
-    monkeypatch.setattr("gridplan.report.fonts._folders", lambda: [tmp_path / "none", tmp_path])
+    monkeypatch.setattr("gridplan.pages.fonts._folders", lambda: [tmp_path / "none", tmp_path])
     with pytest.raises(MachineError) as refused:
         find_font()
     line = refused.value.findings[0].line("en")
@@ -396,7 +396,7 @@ def test_without_the_carried_typeface_the_system_s_are_tried(
     assert find_font() == (tmp_path / "deep" / "msyh.ttc", 0)
     with pytest.raises(MachineError) as refused, cut_font(["a"]):
         pass
-    assert refused.value.findings[0].key == "report.bad_font"
+    assert refused.value.findings[0].key == "pages.bad_font"
 
 
 def test_the_carried_typeface_has_what_notices_write() -> None:

@@ -20,6 +20,7 @@ from gridplan.cli.assign import DEMO_ROSTER, assign, assign_demo, tell_summary
 from gridplan.cli.circle import circle, circle_demo, describe_circle, tell_completeness
 from gridplan.cli.console import Screen, guard
 from gridplan.cli.diff import diff
+from gridplan.cli.export import export
 from gridplan.cli.held import read_shown
 from gridplan.cli.locks import read_locked, tell_locked
 from gridplan.cli.merge import merge, merge_demo
@@ -367,6 +368,7 @@ verb(*WRITING, "config", "seed", *READING)(site)
 
 
 verb("output", "force", "dry_run", "column", "layer")(report)
+verb("output", "force", "dry_run")(export)
 
 
 @verb("output", "force", "dry_run", "column", "layer")

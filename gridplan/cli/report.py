@@ -12,7 +12,7 @@ from gridplan.cli.held import read_shown
 from gridplan.errors import Finding, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from gridplan.layers import Roster
     from gridplan.plan import Plan
@@ -56,8 +56,9 @@ def write_report(screen: Screen, folder: Path, files: Mapping[str, bytes],
     """Write the files of a report, all or none; of a dry run say what would stop it."""
     from gridplan import cli
     from gridplan.outputs import write_files
+    from gridplan.report import is_report_file
 
-    _check_files(screen, folder, files, inputs)
+    check_files(screen, folder, files, is_report_file, inputs)
     if not screen.options.dry_run:
         for written in write_files(folder, files):
             cli.note_written(screen, written)
@@ -103,21 +104,26 @@ def take_roster(screen: Screen, plan: Plan, path: Path | None) -> Roster | None:
     return people
 
 
-def _check_files(screen: Screen, folder: Path, files: Iterable[str],
-                 inputs: Iterable[Path | None]) -> None:
-    """Say before anything is written whether all files can be, and spare what is not ours."""
+def check_files(screen: Screen, folder: Path, files: Iterable[str],
+                is_ours: Callable[[Path], bool], inputs: Iterable[Path | None]) -> None:
+    """Say before anything is written whether all files can be, and spare what is not ours.
+
+    Raises
+    ------
+    UsageError
+        The folder is a file, or a file in it is an input or not ours; all of them at once.
+    """
     from gridplan import cli
-    from gridplan.report import is_report_file
 
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise UsageError(Finding("report.not_a_folder", file=folder.name, field="-o"))
+        raise UsageError(Finding("cli.not_a_folder", file=folder.name, field="-o"))
     known = list(inputs)
     faults: list[Finding] = []
     for name in files:
         try:
-            cli.check_target(screen, folder / name, is_report_file, known)
+            cli.check_target(screen, folder / name, is_ours, known)
         except UsageError as error:
             faults += error.findings
     if faults:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from gridplan.layers import Roster
 from gridplan.outputs import Written, write_files
 from gridplan.plan.coverage import read_circle
 from gridplan.plan.staffing import read_staffing
-from gridplan.report.tables import Reader, text_of
+from gridplan.report.tables import Reader
 
 AUDIENCES = ("share", "internal")
 WORKBOOK = "report.xlsx"
@@ -69,6 +68,7 @@ def render_report(layers: Any, *, audience: str = "share", roster: Roster | None
     UsageError, InputError, MachineError
         As :func:`write_report` does.
     """
+    from gridplan.pages.ground import text_of
     from gridplan.report.book import build_book
 
     _check(layers, audience, roster, lang)
@@ -106,19 +106,9 @@ def name_files(community_ids: list[str]) -> dict[str, str]:
 
 def is_report_file(path: Path) -> bool:
     """Tell whether a file was made by a report and not changed by another program since."""
-    from gridplan.report.book import AUTHOR
+    from gridplan.pages.book import is_ours
 
-    if path.stat().st_size == 0:
-        return True
-    if path.suffix.lower() == ".pdf":
-        data = path.read_bytes()
-        return data.startswith(b"%PDF") and f"/Producer ({AUTHOR})".encode() in data
-    try:
-        with zipfile.ZipFile(path) as packed:
-            core = packed.read("docProps/core.xml").decode("utf-8", "replace")
-    except (zipfile.BadZipFile, KeyError, OSError):
-        return False
-    return all(f"<{tag}>{AUTHOR}</{tag}>" in core for tag in ("dc:creator", "cp:lastModifiedBy"))
+    return is_ours(path)
 
 
 def _check(layers: Any, audience: str, roster: Roster | None, lang: str) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import io
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from gridplan.pages.book import Pen, open_book
 from gridplan.plan.staffing import GRID_ROLES, Staffing
 from gridplan.report.circle import write_circle
 from gridplan.report.tables import (
@@ -21,7 +20,6 @@ from gridplan.report.tables import (
     list_posts,
 )
 
-AUTHOR = "gridplan"
 _WIDTHS = {"community": 16, "grid_id": 18, "name": 14, "contents": 34, "households": 9,
            "responsible": 13, "backup": 13, "figure": 40, "scope": 16, "role": 16, "holder": 14,
            "phone": 15}
@@ -34,14 +32,8 @@ def build_book(layers: Mapping[str, Any], staffing: Staffing | None, reader: Rea
 
     Texts of the plan are written as text, never as formula or link.
     """
-    import xlsxwriter
-
     buffer = io.BytesIO()
-    with xlsxwriter.Workbook(buffer, {"in_memory": True, "strings_to_formulas": False,
-                                      "strings_to_urls": False, "strings_to_numbers": False}
-                             ) as book:
-        # A date in the file would tell two equal runs apart.
-        book.set_properties({"author": AUTHOR, "title": title, "created": read_date()})
+    with open_book(buffer, title) as book:
         pen = _Pen(book, reader)
         _write_grids(pen, list_grids(layers, staffing, reader), staffing is not None)
         if staffing is not None:
@@ -54,57 +46,16 @@ def build_book(layers: Mapping[str, Any], staffing: Staffing | None, reader: Rea
     return buffer.getvalue()
 
 
-def read_date() -> dt.datetime:
-    """Return the date that files of a report bear: never the clock's."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return dt.datetime.fromtimestamp(int(epoch) if epoch.isdigit() else 1_577_836_800, dt.UTC
-                                     ).replace(tzinfo=None)
-
-
-class _Pen:
-    """Writes tables into a workbook, each on a sheet of its own that prints on A4."""
+class _Pen(Pen):
+    """A pen that knows for whom the report is written."""
 
     def __init__(self, book: Any, reader: Reader) -> None:
-        self.book, self.reader = book, reader
-        base = {"valign": "top", "text_wrap": True, "border": 1, "border_color": "#D9D4C8"}
-        self.head = book.add_format({**base, "bold": True, "bg_color": "#DDE6EA",
-                                     "valign": "vcenter"})
-        self.formats: dict[tuple[str, str], Any] = {}
-        self.base = base
+        super().__init__(book, reader.say("internal" if reader.internal else "share"))
+        self.reader = reader
 
-    def format(self, number: str, shade: str = "") -> Any:
-        if (number, shade) not in self.formats:
-            look = {**self.base, "num_format": number}
-            if shade:
-                look["bg_color"] = shade
-            if number != "@":
-                look["align"] = "right"
-            self.formats[number, shade] = self.book.add_format(look)
-        return self.formats[number, shade]
-
-    def sheet(self, name: str, heads: Sequence[str], widths: Sequence[float]) -> Any:
-        sheet = self.book.add_worksheet(self.reader.say(f"sheet_{name}"))
-        for at, (head, width) in enumerate(zip(heads, widths, strict=True)):
-            sheet.write_string(0, at, head, self.head)
-            sheet.set_column(at, at, width)
-        sheet.freeze_panes(1, 0)
-        sheet.set_landscape()
-        sheet.set_paper(9)
-        sheet.fit_to_pages(1, 0)
-        sheet.repeat_rows(0)
-        sheet.set_footer("&L" + self.reader.say("internal" if self.reader.internal else "share")
-                         + "&R&P / &N")
-        return sheet
-
-    def cell(self, sheet: Any, row: int, at: int, value: Any, number: str = "#,##0",
-             shade: str = "") -> None:
-        """Write one value: numbers as numbers, all else as text, nothing for nothing."""
-        if value is None or (not isinstance(value, str) and pd.isna(value)):
-            sheet.write_blank(row, at, None, self.format("@", shade))
-        elif isinstance(value, str):
-            sheet.write_string(row, at, value, self.format("@", shade))
-        else:
-            sheet.write_number(row, at, value, self.format(number, shade))
+    def add(self, name: str, heads: Sequence[str], widths: Sequence[float]) -> Any:
+        """Begin a sheet that the catalogue names."""
+        return self.sheet(self.reader.say(f"sheet_{name}"), heads, widths)
 
 
 def _write_grids(pen: _Pen, table: pd.DataFrame, assigned: bool) -> None:
@@ -116,7 +67,7 @@ def _write_grids(pen: _Pen, table: pd.DataFrame, assigned: bool) -> None:
         if reader.internal and reader.roster is not None:
             columns += [f"{role}_name", f"{role}_phone"]
     heads = [say(f"head_{c}") for c in columns]
-    sheet = pen.sheet("grids", heads, [_width(c) for c in columns])
+    sheet = pen.add("grids", heads, [_width(c) for c in columns])
     for row, record in enumerate(table.to_dict("records"), 1):
         shade = _SHADES.get(record["state"], "") if assigned else ""
         for at, column in enumerate(columns):
@@ -135,7 +86,7 @@ def _write_posts(pen: _Pen, posts: pd.DataFrame) -> None:
     columns = ["community_id", "community", "role", "needed", "filled", "missing"]
     if reader.internal:
         columns += ["holder"] + (["holder_name", "holder_phone"] if reader.roster else [])
-    sheet = pen.sheet("posts", [say(f"head_{c}") for c in columns], [_width(c) for c in columns])
+    sheet = pen.add("posts", [say(f"head_{c}") for c in columns], [_width(c) for c in columns])
     for row, record in enumerate(table.to_dict("records"), 1):
         shade = _SHADES["vacant"] if record["missing"] else ""
         for at, column in enumerate(columns):
@@ -148,7 +99,7 @@ def _write_vacancies(pen: _Pen, layers: Mapping[str, Any], staffing: Staffing,
     """Write who is missing where: by community and role, and the grids that lack them."""
     say = pen.reader.say
     columns = ["community_id", "community", "role", "needed", "filled", "missing", "where"]
-    sheet = pen.sheet("vacancies", [say(f"head_{c}") for c in columns],
+    sheet = pen.add("vacancies", [say(f"head_{c}") for c in columns],
                       [*(_width(c) for c in columns[:-1]), 60])
     table = posts[posts["missing"] > 0]
     grids = staffing.grids
@@ -179,7 +130,7 @@ def _write_figures(pen: _Pen, table: pd.DataFrame) -> None:
     """Write the figures with numerator, denominator and target."""
     say = pen.reader.say
     columns = ["figure", "scope", "value", "target", "met", "numerator", "denominator", "unit"]
-    sheet = pen.sheet("figures", [say(f"head_{c}") for c in columns],
+    sheet = pen.add("figures", [say(f"head_{c}") for c in columns],
                       [40, 16, 12, 10, 9, 13, 13, 14])
     for row, record in enumerate(table.to_dict("records"), 1):
         share = record["unit_key"] == "share"
@@ -200,7 +151,7 @@ def _write_loads(pen: _Pen, loads: list[tuple[str, int | str]]) -> None:
     if not loads:
         return
     say = pen.reader.say
-    sheet = pen.sheet("loads", [say("head_load"), say("head_staff")], [20, 14])
+    sheet = pen.add("loads", [say("head_load"), say("head_staff")], [20, 14])
     for row, (label, value) in enumerate(loads, 1):
         pen.cell(sheet, row, 0, label)
         pen.cell(sheet, row, 1, value)

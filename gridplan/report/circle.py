@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from gridplan.layers import AFTER
+from gridplan.pages.ground import text_of
 from gridplan.plan.coverage import LACKING, Circle, find_gaps, name_walker, read_circle
-from gridplan.report.tables import SMALL_COUNT, Reader, hide_share, text_of
+from gridplan.report.tables import SMALL_COUNT, Reader, hide_share
 
 _SCOPES = ("city", "subdistrict", "community")
 _SHARES = ("near", "far", "target")
@@ -168,7 +169,7 @@ def _write(pen: Any, name: str, table: pd.DataFrame) -> None:
     if table.empty:
         return
     columns: Sequence[str] = list(table.columns)
-    sheet = pen.sheet(name, [pen.reader.say(f"head_{c}") for c in columns],
+    sheet = pen.add(name, [pen.reader.say(f"head_{c}") for c in columns],
                       [_WIDTHS.get(c, 12) for c in columns])
     shares = {*_SHARES, "completeness", "gap", "load"}
     for row, record in enumerate(table.to_dict("records"), 1):

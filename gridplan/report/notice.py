@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -11,35 +9,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from fpdf import FPDF
-from fpdf.enums import MethodReturnValue, WrapMode
 
 from gridplan.i18n import load_room, translate
+from gridplan.pages.book import AUTHOR
+from gridplan.pages.canvas import ACCENT, ALERT, INK, SOFT, Box, Canvas, write_disc, write_line
+from gridplan.pages.fonts import Face, cut_font
+from gridplan.pages.ground import Ground, text_of
+from gridplan.pages.page import EDGE, HIGH, INNER, LINE, WIDE, Page
 from gridplan.plan.staffing import GRID_ROLES, Staffing
-from gridplan.report.book import AUTHOR, read_date
-from gridplan.report.fonts import Face, cut_font
-from gridplan.report.sketch import (
-    ACCENT,
-    ALERT,
-    INK,
-    SOFT,
-    Box,
-    Canvas,
-    Ground,
-    draw_sketch,
-    write_disc,
-    write_line,
-)
-from gridplan.report.tables import BOUNDS, Reader, list_grids, list_posts, text_of
+from gridplan.report.sketch import draw_sketch
+from gridplan.report.tables import BOUNDS, Reader, list_grids, list_posts
 
-_WIDE, _HIGH, _EDGE = 210.0, 297.0, 14.0
-_INNER = _WIDE - 2 * _EDGE
 _FOOT = 24.0
-# A line of type of one point, with the space to the next; and how high the map may be.
-_LINE = 0.43
+# How high the map may be.
 _LEAST_MAP, _MOST_MAP = 84.0, 150.0
-# Control characters and those that turn the direction of a line.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
 
 
 def draw_notices(layers: Mapping[str, Any], staffing: Staffing | None,
@@ -112,15 +95,6 @@ def _facts(layers: Mapping[str, Any]) -> list[str]:
             if t]
 
 
-def clean(text: str) -> str:
-    r"""Return a text without what cannot be printed; lines stay.
-
-    >>> clean("a\u202eb\tc\nd")
-    'a b c\nd'
-    """
-    return "\n".join(_UNSEEN.sub(" ", line).strip() for line in text.split("\n"))
-
-
 @dataclass(frozen=True)
 class Row:
     """A row of a table: the lines of its cells, and how they look."""
@@ -141,58 +115,32 @@ class Table:
     map_mm: float
 
 
-class Sheet:
+class Sheet(Page):
     """One notice in the making; ``y`` is where the next thing goes."""
 
     def __init__(self, face: Face, reader: Reader) -> None:
-        self.face, self.reader = face, reader
-        self.pdf = pdf = FPDF(format="A4", unit="mm")
-        pdf.set_creation_date(read_date().replace(tzinfo=dt.UTC))
-        pdf.set_producer(AUTHOR)
-        pdf.set_title(reader.say("notice"))
-        pdf.set_auto_page_break(False)
-        pdf.set_margin(0)
-        pdf.c_margin = 0
-        pdf.add_font("notice", "", face.path)
-        pdf.add_page()
-        self.y = _EDGE
-
-    def text(self, x: float, y: float, text: str, size: float, colour: str = INK,
-             bold: float = 0.0) -> float:
-        """Write one line and return its width; what is too long for the page is cut."""
-        shown = self.fit(clean(text).replace("\n", " "), size, _WIDE - _EDGE - x + 0.1)
-        write_line(self.pdf, x, y, shown, size, colour, bold)
-        return float(self.pdf.get_string_width(shown))
-
-    def fit(self, text: str, size: float, width: float) -> str:
-        """Cut a text with dots at what a width can hold."""
-        shown = self.face.shown(text)
-        self.pdf.set_font("notice", size=size)
-        if self.pdf.get_string_width(shown) <= width:
-            return shown
-        while shown and self.pdf.get_string_width(shown + "…") > width:
-            shown = shown[:-1]
-        return shown + "…"
+        super().__init__(face, reader.say("notice"), reader.lang)
+        self.reader = reader
 
     def write_head(self, town: pd.Series, name: str, grids: int, state: str) -> None:
         """Write the name of the community, large, with its code and counts."""
         say, pdf = self.reader.say, self.pdf
         pdf.set_fill_color(INK)
-        pdf.rect(0, 0, _WIDE, 3.2, style="F")
-        self.text(_EDGE, self.y + 3.5, say("notice"), 13, ACCENT, 0.12)
+        pdf.rect(0, 0, WIDE, 3.2, style="F")
+        self.text(EDGE, self.y + 3.5, say("notice"), 13, ACCENT, 0.12)
         firm = f"state_{state}" in load_room("maps")
         word = translate(f"maps.state_{state}", self.reader.lang) if firm else state
         shown = self.fit(word, 10, 60)
         wide = pdf.get_string_width(shown)
-        self.text(_WIDE - _EDGE - wide, self.y + 3.5, shown, 10, SOFT)
-        self.text(_EDGE, self.y + 16.5, name, 29, INK, 0.3)
+        self.text(WIDE - EDGE - wide, self.y + 3.5, shown, 10, SOFT)
+        self.text(EDGE, self.y + 16.5, name, 29, INK, 0.3)
         facts = [str(town["community_id"]), say("n_grids", count=grids),
                  say("n_households", count=_number(self.reader.count(town.get("households"))))]
-        self.text(_EDGE, self.y + 23.5, "  ·  ".join(facts), 10.5, SOFT)
+        self.text(EDGE, self.y + 23.5, "  ·  ".join(facts), 10.5, SOFT)
         if self.reader.internal:
             shown = self.fit(say("internal"), 10, 60)
             wide = pdf.get_string_width(shown)
-            self.text(_WIDE - _EDGE - wide, self.y + 23.5, shown, 10, ALERT, 0.1)
+            self.text(WIDE - EDGE - wide, self.y + 23.5, shown, 10, ALERT, 0.1)
         self.y += 28
 
     def plan_table(self, table: pd.DataFrame, posts: pd.DataFrame | None) -> Table:
@@ -203,14 +151,14 @@ class Sheet:
             if own is not None:
                 blocks.append(self._post_rows(own, size))
             high = sum(self._height(r, w, size) for rows, w in blocks for r in rows)
-            room = _HIGH - _FOOT - self.y - 6 - high - 4 * (len(blocks) - 1)
+            room = HIGH - _FOOT - self.y - 6 - high - 4 * (len(blocks) - 1)
             if room >= _LEAST_MAP:
                 return Table(blocks, size, min(room, _MOST_MAP))
         return Table(blocks, 8.2, _LEAST_MAP)
 
     def draw_map(self, ground: Ground, rows: np.ndarray, community: Any, high: float) -> None:
         """Draw the map over the width of the page."""
-        box = Box(_EDGE, self.y, _INNER, high)
+        box = Box(EDGE, self.y, INNER, high)
         draw_sketch(Canvas(self.pdf, self.face, box, community.bounds), ground, rows, community)
         self.y += high + 5
 
@@ -222,9 +170,9 @@ class Sheet:
                 # The head of a table does not stand alone at the end of a page.
                 next_ones = rows[k:k + 2] if row.head else [row]
                 high = sum(self._height(r, widths, table.size) for r in next_ones)
-                if self.y + high > _HIGH - _FOOT:
+                if self.y + high > HIGH - _FOOT:
                     self.pdf.add_page()
-                    self.y = _EDGE
+                    self.y = EDGE
                     if k:
                         self._row(rows[0], widths, table.size)
                 self._row(row, widths, table.size)
@@ -233,7 +181,7 @@ class Sheet:
         """Return the rows of grids with their bounds and people, and the widths of columns."""
         roles = [r for r in GRID_ROLES if r == "responsible" or (table[r] != "").any()]
         bound = 25.0 if len(roles) == 1 else 20.5
-        holder = (_INNER - 42 - 4 * bound) / len(roles)
+        holder = (INNER - 42 - 4 * bound) / len(roles)
         widths = [9.0, 33.0, *[bound] * 4, *[holder] * len(roles)]
         heads = ["", *(self.reader.say(f"head_{c}") for c in ("name", *BOUNDS, *roles))]
         rows = [self._wrap_row(heads, widths, size, head=True)]
@@ -256,53 +204,38 @@ class Sheet:
                   head: bool = False, disc: bool = False) -> Row:
         vacant = self.reader.say("vacant")
         strong = tuple(k for k in range(len(cells)) if k == 1 or k > 5) if disc else (0,)
-        return Row([self._wrap(c, w - 3, size) for c, w in zip(cells, widths, strict=True)],
+        return Row([self.wrap(c, w - 3, size) for c, w in zip(cells, widths, strict=True)],
                    head, disc, () if head else strong,
                    tuple(k for k, c in enumerate(cells) if disc and c == vacant))
 
     def _height(self, row: Row, widths: Sequence[float], size: float) -> float:
-        return max(max(map(len, row.cells)) * size * _LINE + 2.4, 7.0 if row.disc else 6.0)
+        return max(max(map(len, row.cells)) * size * LINE + 2.4, 7.0 if row.disc else 6.0)
 
     def _row(self, row: Row, widths: Sequence[float], size: float) -> None:
         """Write a row as high as its fullest cell."""
-        pdf, x, high = self.pdf, _EDGE, self._height(row, widths, size)
+        pdf, x, high = self.pdf, EDGE, self._height(row, widths, size)
         if row.head:
             pdf.set_fill_color("#e9eff1")
-            pdf.rect(_EDGE, self.y, _INNER, high, style="F")
+            pdf.rect(EDGE, self.y, INNER, high, style="F")
         if row.disc:
-            write_disc(pdf, row.cells[0][0], _EDGE + 4, self.y + high / 2, 2.7)
+            write_disc(pdf, row.cells[0][0], EDGE + 4, self.y + high / 2, 2.7)
         for at, (lines, width) in enumerate(zip(row.cells, widths, strict=True)):
             for k, line in enumerate(lines if at or not row.disc else ()):
                 code = row.disc and at == 1 and k > 0
                 colour = SOFT if row.head or code else ALERT if at in row.alert else INK
-                write_line(pdf, x + 1.5, self.y + 1.0 + (k + 0.85) * size * _LINE, line,
+                write_line(pdf, x + 1.5, self.y + 1.0 + (k + 0.85) * size * LINE, line,
                            size * 0.85 if code else size, colour,
                            0.03 if at in row.strong and not k else 0.0)
             x += width
         pdf.set_draw_color("#d9d4c8")
         pdf.set_line_width(0.2)
-        pdf.line(_EDGE, self.y + high, _EDGE + _INNER, self.y + high)
+        pdf.line(EDGE, self.y + high, EDGE + INNER, self.y + high)
         self.y += high
-
-    def _wrap(self, text: str, width: float, size: float, most: int = 4) -> list[str]:
-        """Break a text into lines of a width; what is beyond ``most`` is cut."""
-        self.pdf.set_font("notice", size=size)
-        lines: list[str] = []
-        mode = WrapMode.CHAR if self.reader.lang == "zh" else WrapMode.WORD
-        for part in clean(text).split("\n"):
-            shown = self.face.shown(part)
-            if shown:
-                broken: Any = self.pdf.multi_cell(width, text=shown, dry_run=True,
-                                                  output=MethodReturnValue.LINES, wrapmode=mode)
-                lines += broken
-        if len(lines) > most:
-            lines = [*lines[:most - 1], self.fit(lines[most - 1] + "…", size, width)]
-        return [self.fit(line, size, width) for line in lines] or [""]
 
     def _post_rows(self, posts: pd.DataFrame, size: float) -> tuple[list[Row], list[float]]:
         """Return the rows of the posts of a community: who, or how many are filled."""
         say = self.reader.say
-        widths = [50.0, 30.0, _INNER - 80]
+        widths = [50.0, 30.0, INNER - 80]
         rows = [self._wrap_row([say("head_community_post"), say("head_posts"),
                                 say("head_holders")], widths, size, head=True)]
         for record in posts.to_dict("records"):
@@ -320,19 +253,15 @@ class Sheet:
     def write_foot(self, facts: Sequence[str]) -> None:
         """Write where to sign, the date of the data, and that people decide."""
         say, pdf = self.reader.say, self.pdf
-        y = _HIGH - 15
+        y = HIGH - 15
         pdf.set_draw_color(SOFT)
         pdf.set_line_width(0.2)
-        x = _EDGE
+        x = EDGE
         for name, room in (("sign_community", 50), ("sign_checked", 40), ("sign_date", 30)):
             x += self.text(x, y, say(name), 9, SOFT) + 1.5
             pdf.line(x, y + 0.6, x + room - 8, y + 0.6)
             x += room - 4
-        self.text(_EDGE, y + 7, "  ·  ".join([say("proposal"), *facts, AUTHOR]), 7.5, SOFT)
-
-    def close(self) -> bytes:
-        """Return the file."""
-        return bytes(self.pdf.output())
+        self.text(EDGE, y + 7, "  ·  ".join([say("proposal"), *facts, AUTHOR]), 7.5, SOFT)
 
 
 def _number(value: int | str) -> str:

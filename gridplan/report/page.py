@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from gridplan.i18n import load_room
+from gridplan.pages.canvas import ACCENT, ALERT, INK, SOFT
+from gridplan.pages.fonts import cut_font
+from gridplan.pages.ground import text_of
 from gridplan.plan.coverage import WORST, Circle
 from gridplan.report.circle import list_gaps
-from gridplan.report.fonts import cut_font
 from gridplan.report.notice import Sheet
-from gridplan.report.sketch import ACCENT, ALERT, INK, SOFT
-from gridplan.report.tables import Reader, hide_share, text_of
+from gridplan.report.tables import Reader, hide_share
 
 _EDGE, _WIDE = 14.0, 210.0
 _LINE_MM = (5.4, 8.2)  # lines stand closer the more categories there are

@@ -11,6 +11,7 @@ import pandas as pd
 from gridplan.categories import Profile, recall_profile
 from gridplan.i18n import load_room, translate
 from gridplan.layers import Roster
+from gridplan.pages.ground import text_of
 from gridplan.plan.model import read_run
 from gridplan.plan.staffing import GRID_ROLES, Staffing, name_people, name_role
 
@@ -112,13 +113,6 @@ def hide_share(whole: int, part: int, reader: Reader) -> tuple[Any, Any, Any]:
         if most:
             return whole, "", f"> {100 * (whole - SMALL_COUNT) / whole:.1f} %"
     return whole, part, part / whole
-
-
-def text_of(frame: pd.DataFrame, column: str) -> list[str]:
-    """Return a column as plain text, ``""`` where nothing is known."""
-    if column not in frame.columns:
-        return [""] * len(frame)
-    return [str(v) for v in frame[column].astype("string").fillna("").tolist()]
 
 
 def list_grids(layers: Mapping[str, Any], staffing: Staffing | None,

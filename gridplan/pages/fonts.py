@@ -1,4 +1,4 @@
-"""The typeface of the notices: one that has Chinese, cut down to the characters that are used."""
+"""The typeface of pages: one that has Chinese, cut down to the characters that are used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SYSTEM = (("NotoSansSC-Regular.otf", 0), ("NotoSansCJKsc-Regular.otf", 0),
            ("simhei.ttf", 0), ("simsun.ttc", 0), ("PingFang.ttc", 0),
            ("Hiragino Sans GB.ttc", 0), ("STHeiti Medium.ttc", 0), ("wqy-microhei.ttc", 0))
 _KNOWN = ("Noto Sans SC", "Microsoft YaHei", "SimHei", "SimSun", "PingFang SC")
-# What a notice writes itself; a missing character is drawn as the last of them.
+# What pages write themselves; a missing character is drawn as the last of them.
 _ALWAYS = "".join(map(chr, range(32, 127))) + "–—…·©□"
 _SUBSTITUTE = "□"
 
@@ -69,7 +69,7 @@ def find_font() -> tuple[Path, int]:
             found = next(iter(sorted(folder.rglob(name))), None) if folder.is_dir() else None
             if found is not None:
                 return found, number
-    raise MachineError(Finding("report.no_font", values={"names": ", ".join(_KNOWN)}))
+    raise MachineError(Finding("pages.no_font", values={"names": ", ".join(_KNOWN)}))
 
 
 @contextlib.contextmanager
@@ -98,10 +98,10 @@ def cut_font(texts: Iterable[str]) -> Iterator[Face]:
         cutter.populate(unicodes=sorted(known))
         cutter.subset(font)
     except (OSError, TTLibError) as error:
-        raise MachineError(Finding("report.bad_font", file=path.name,
+        raise MachineError(Finding("pages.bad_font", file=path.name,
                                    values={"error": str(error)})) from error
     with tempfile.TemporaryDirectory(prefix="gridplan-") as folder:
-        small = Path(folder, "notice.otf")
+        small = Path(folder, "page.otf")
         subset.save_font(font, str(small), options)
         font.close()
         yield Face(small, known)

@@ -1,0 +1,1 @@
+"""What goes on paper: a typeface, pages, maps drawn as vectors, workbooks."""
