@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Arcs(NamedTuple):
+    """Arcs by the node they leave: those of node x are ``start[x]`` to ``start[x + 1]``.
+
+    ``other`` is the node an arc leads to, ``cost`` what it costs, ``edge`` the edge it runs along.
+    """
+
+    start: NDArray[np.int64]
+    other: NDArray[np.int32]
+    cost: NDArray[np.float64]
+    edge: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,29 @@ class StreetNetwork:
     def edges(self) -> int:
         """How many edges there are."""
         return len(self.ends)
+
+    @cached_property
+    def leaving(self) -> Arcs:
+        """The arcs by the node where they begin."""
+        return _make_arcs(self.ends, self.cost_m, self.nodes)
+
+    @cached_property
+    def arriving(self) -> Arcs:
+        """The arcs by the node where they end, for searches against the direction of travel."""
+        return _make_arcs(self.ends[:, ::-1], self.cost_m, self.nodes)
+
+
+def _make_arcs(ends: NDArray[np.int64], cost_m: NDArray[np.float64], nodes: int) -> Arcs:
+    """Sort arcs by their node: of each edge from ``ends[:, 0]``, then back; barred ones go."""
+    m = len(ends)
+    start = np.concatenate([ends[:, 0], ends[:, 1]])
+    cost = np.concatenate([cost_m[:, 0], cost_m[:, 1]])
+    order = np.argsort(start, kind="stable")
+    order = order[np.isfinite(cost[order])]
+    row = np.zeros(nodes + 1, dtype=np.int64)
+    np.cumsum(np.bincount(start[order], minlength=nodes), out=row[1:])
+    other = np.concatenate([ends[:, 1], ends[:, 0]])[order].astype(np.int32)
+    return Arcs(row, other, cost[order], (order % m).astype(np.int32))
 
 
 @dataclass(frozen=True)
