@@ -114,7 +114,8 @@ def find_densest(lines: NDArray[Any], width_m: float) -> shapely.Polygon:
     >>> find_densest(street, 500).intersection(street[0]).length
     450.0
     """
-    xy, row = shapely.get_coordinates(lines, return_index=True)
+    pieces = shapely.segmentize(lines, STEP_M / 4)
+    xy, row = shapely.get_coordinates(pieces, return_index=True)
     same = row[1:] == row[:-1]
     middle = ((xy[1:] + xy[:-1]) / 2)[same]
     length = np.hypot(*np.diff(xy, axis=0).T)[same]

@@ -328,9 +328,11 @@ def test_more_vehicles_never_make_the_longest_route_longer(asked):
 
 
 @quick
-@given(problems(most=20), st.integers(0, 99))
-def test_routes_keep_every_limit_and_serve_every_task_once(asked, seed):
-    found = find_routes(asked, iterations=100, seed=seed)
+@given(problems(most=20), st.integers(0, 99), st.sampled_from([0, 250]))
+def test_routes_keep_every_limit_and_serve_every_task_once(asked, seed, wide):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gridplan.patrol.search.WIDE", wide)  # both ways of looking for a place
+        found = find_routes(asked, iterations=100, seed=seed)
     served = np.concatenate(found.tasks)
     assert sorted([*served, *found.left]) == list(range(asked.tasks))
     for r, (tasks, ways) in enumerate(zip(found.tasks, found.ways, strict=True)):
