@@ -67,7 +67,7 @@ def test_iterations_repeat_a_run_exactly(square, capsys):
                                   SQUARE.replace("0 1 10 1", "0 1 10 7")])
 def test_a_damaged_file_is_told(square, text):
     square.write_text(text)
-    with pytest.raises(SystemExit, match="square.dat"):
+    with pytest.raises(SystemExit, match=r"square\.dat"):
         carp.read_instance(square)
 
 
