@@ -1,0 +1,1 @@
+"""Patrol: teams, stops and streets become routes, visits and a timetable."""
