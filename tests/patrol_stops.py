@@ -63,13 +63,18 @@ def stop_problems(draw, most_stops=4, most_visits=5, most_teams=2):
         balance=draw(st.sampled_from([0, 1, 3])))
 
 
-def find_faults(problem, plan):
-    """Every rule that a plan breaks, in words; empty if it keeps them all."""
+def find_faults(problem, plan, gone=(), back_after=None):
+    """Every rule that a plan breaks, in words; empty if it keeps them all.
+
+    Teams that are ``gone`` need not come back; others had been back ``back_after`` some visits.
+    """
     stops, teams = problem.stops, problem.teams
     faults = []
     for v, team in enumerate(teams.ids):
         rows = [i for i in range(plan.team.size) if plan.team[i] == v]
-        faults += _route_faults(problem, plan, v, rows, team)
+        back = -1 if back_after is None else int(back_after[v])
+        faults += [fault for fault in _route_faults(problem, plan, v, rows, team, back, v in gone)
+                   if v not in gone or fault.split(": ")[1] not in ("sums", "break", "break window", "idle")]
     for s, stop in enumerate(stops.ids):
         rows = [i for i in range(plan.stop.size) if plan.stop[i] == s]
         times = sorted(int(plan.begin_s[i]) for i in rows)
@@ -94,7 +99,7 @@ def find_faults(problem, plan):
     return faults
 
 
-def _route_faults(problem, plan, v, rows, team):
+def _route_faults(problem, plan, v, rows, team, back, gone):
     """Ways, shift, break and sums of one team, followed minute by minute."""
     teams, faults = problem.teams, []
     ways = problem.travel_s[teams.mode[v]]
@@ -110,9 +115,11 @@ def _route_faults(problem, plan, v, rows, team):
     if rest and not (max(teams.shift_start_s[v], teams.break_from_s[v]) <= rest_begin
                      and rest_begin + rest <= min(teams.shift_end_s[v], teams.break_to_s[v])):
         faults.append(f"{team}: break window")
-    for leg, i in enumerate([*rows, None]):
+    for leg, i in enumerate(rows if gone else [*rows, None]):
         there = teams.end[v] if i is None else problem.stops.node[plan.stop[i]]
         way = int(ways[here, there])
+        if leg == back:
+            way = int(ways[here, teams.end[v]] + ways[teams.end[v], there])
         if way < 0:
             faults.append(f"{team}: no way")
         until = int(plan.back_s[v] if i is None else plan.begin_s[i])
@@ -135,8 +142,11 @@ def _route_faults(problem, plan, v, rows, team):
     return faults
 
 
-def best_by_force(problem):
-    """The least (weighted visits missed, cost) of all plans there are, by trying every one."""
+def best_by_force(problem, judge=None):
+    """The least (weighted visits missed, cost) of all plans there are, by trying every one.
+
+    ``judge`` makes the value to be least out of the visits, routes, what is missed and the cost.
+    """
     visits = [s for s, n in enumerate(problem.stops.visits) for _ in range(n)]
     teams, best = len(problem.teams.ids), None
     for made in itertools.product([False, True], repeat=len(visits)):
@@ -148,6 +158,8 @@ def best_by_force(problem):
                 routes = [order[a:b] for a, b in itertools.pairwise(edges)]
                 cost = _price(problem, visits, routes)
                 found = None if cost is None else (value[0], value[1] + cost)
+                if judge and cost is not None:
+                    found = judge(visits, routes, value, cost)
                 if found is None or (best is not None and found >= best):
                     continue
                 if _can_be_timed(problem, visits, routes):

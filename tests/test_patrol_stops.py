@@ -11,11 +11,13 @@ import typing
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from patrol_stops import best_by_force, find_faults, stop_problems
 
 from gridplan.errors import InputError, MachineError, RequestError
 from gridplan.i18n import load_room
 from gridplan.patrol.stops import child
+from gridplan.patrol.stops.change import replan_stops
 from gridplan.patrol.stops.child import solve_apart
 from gridplan.patrol.stops.problem import StopProblem, make_stops, make_teams
 from gridplan.patrol.stops.search import plan_stops
@@ -297,3 +299,86 @@ def test_a_remedy_is_no_longer_than_it_must_be():
             problem.teams, shift_end_s=[end]))
         found = find_remedy(short, plan_stops(short, steps=100, solutions=0))
         assert (found.kind, found.minutes) == ("longer", minutes)
+
+
+# ---- change in the shift --------------------------------------------------------------------
+
+def rows_of(plan, which):
+    """Team, stop, begin and stay of some visits, as a sorted list."""
+    return sorted(zip(plan.team[which].tolist(), plan.stop[which].tolist(),
+                      plan.begin_s[which].tolist(), plan.stay_s[which].tolist(), strict=True))
+
+
+@settings(max_examples=200)
+@given(stop_problems(most_stops=6, most_visits=12, most_teams=3), st.integers(0, 160),
+       st.sets(st.integers(0, 2), max_size=2))
+def test_a_change_keeps_what_is_done_and_every_rule(problem, now, without):
+    gone = sorted(v for v in without if v < len(problem.teams.ids))
+    before = plan_stops(problem, steps=100, solutions=0)
+    after = replan_stops(problem, before, now, without=gone, steps=100, solutions=0)
+    assert find_faults(problem, after.plan, gone, after.back_after) == []
+    done = rows_of(after.plan, after.done)
+    finished = rows_of(before, before.begin_s + before.stay_s <= now)
+    assert set(finished) <= set(done) <= set(rows_of(before, slice(None)))
+    new = ~after.done
+    assert (after.plan.begin_s[new] >= now).all()
+    assert not np.isin(after.plan.team[new], gone).any()
+    if not gone:
+        required = ~problem.stops.optional
+        assert after.plan.missed[required].sum() <= before.missed[required].sum()
+        if not before.missed.any():
+            assert (after.changes, after.plan.missed.sum()) == (0, 0)
+
+
+@settings(max_examples=30)
+@given(stop_problems(most_stops=3, most_visits=4), st.integers(0, 1))
+def test_a_small_change_is_the_least_there_is(problem, out):
+    """Before the shifts nothing is done: every plan without the team is tried, changes counted."""
+    out = min(out, len(problem.teams.ids) - 1)
+    problem = dataclasses.replace(problem, teams=dataclasses.replace(
+        problem.teams, end=problem.teams.start, **{name: getattr(problem.teams, name) + 10 for name in (
+            "shift_start_s", "shift_end_s", "break_from_s", "break_to_s")}))
+    before = plan_stops(problem, steps=300, solutions=0)
+    was = [(int(v), int(s)) for v, s in zip(before.team, before.stop, strict=True)]
+    free = {s: int(problem.stops.visits[s]) - sum(1 for v, t in was if t == s and v != out)
+            for s in range(len(problem.stops.ids))}
+
+    def judge(visits, routes, value, cost):
+        if routes[out]:
+            return None
+        made = [(v, visits[x]) for v, route in enumerate(routes) for x in route]
+        optional = sum(bool(problem.stops.optional[s]) for s in visits) - sum(
+            bool(problem.stops.optional[s]) for _, s in made)
+        changes = sum(max(0, sum(1 for _, t in made if t == s) - free[s] - sum(
+            min(made.count((v, s)), was.count((v, s))) for v in range(len(routes)) if v != out))
+            for s in set(visits))
+        return value[0], optional, changes, value[1] + cost
+
+    after = replan_stops(problem, before, 0, without=[out], steps=400, solutions=0)
+    routes = [after.plan.stop[after.plan.team == v] for v in range(len(problem.teams.ids))]
+    missed, stops = after.plan.missed, problem.stops
+    assert not after.done.any()
+    assert not routes[out].size
+    assert (int((missed * stops.priority)[~stops.optional].sum()),
+            int(missed[stops.optional].sum()), after.changes,
+            after.plan.cost_s) == best_by_force(problem, judge)
+
+
+def test_the_rest_goes_to_others_when_a_team_drops_out():
+    problem = crowd(8, 2)
+    before = plan_stops(problem, steps=300, solutions=0)
+    after = replan_stops(problem, before, 2 * HOUR, without=[0], steps=300, solutions=10)
+    lost = (before.team == 0) & (before.begin_s + before.stay_s > 2 * HOUR)
+    assert lost.any()
+    assert not before.missed.any()
+    assert not after.plan.missed.any()
+    assert after.changes == 0
+    stayed = rows_of(before, before.team == 1)
+    assert {row[:2] for row in stayed} <= {row[:2] for row in rows_of(after.plan, slice(None))}
+
+
+@pytest.mark.parametrize(("now", "without"), [(1.5, []), (-1, []), (True, []), (0, [7]),
+                                              (0, [None])])
+def test_a_change_that_makes_no_sense_is_refused(problem, plan, now, without):
+    with pytest.raises(InputError, match="stops_range"):
+        replan_stops(problem, plan, now, without=without)
