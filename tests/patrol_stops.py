@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gridplan.patrol.stops.problem import StopProblem, make_stops, make_teams
 
 ALWAYS = ((0, 10**9),)
+NOT_ASKED = ("sums", "break", "break window", "idle")  # of a team that dropped out
 
 
 def shortest_ways(ways):
@@ -73,8 +74,8 @@ def find_faults(problem, plan, gone=(), back_after=None):
     for v, team in enumerate(teams.ids):
         rows = [i for i in range(plan.team.size) if plan.team[i] == v]
         back = -1 if back_after is None else int(back_after[v])
-        faults += [fault for fault in _route_faults(problem, plan, v, rows, team, back, v in gone)
-                   if v not in gone or fault.split(": ")[1] not in ("sums", "break", "break window", "idle")]
+        found = _route_faults(problem, plan, v, rows, team, back, v in gone)
+        faults += [f for f in found if v not in gone or f.split(": ")[1] not in NOT_ASKED]
     for s, stop in enumerate(stops.ids):
         rows = [i for i in range(plan.stop.size) if plan.stop[i] == s]
         times = sorted(int(plan.begin_s[i]) for i in rows)

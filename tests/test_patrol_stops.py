@@ -335,9 +335,10 @@ def test_a_change_keeps_what_is_done_and_every_rule(problem, now, without):
 def test_a_small_change_is_the_least_there_is(problem, out):
     """Before the shifts nothing is done: every plan without the team is tried, changes counted."""
     out = min(out, len(problem.teams.ids) - 1)
+    later = {name: getattr(problem.teams, name) + 10
+             for name in ("shift_start_s", "shift_end_s", "break_from_s", "break_to_s")}
     problem = dataclasses.replace(problem, teams=dataclasses.replace(
-        problem.teams, end=problem.teams.start, **{name: getattr(problem.teams, name) + 10 for name in (
-            "shift_start_s", "shift_end_s", "break_from_s", "break_to_s")}))
+        problem.teams, end=problem.teams.start, **later))
     before = plan_stops(problem, steps=300, solutions=0)
     was = [(int(v), int(s)) for v, s in zip(before.team, before.stop, strict=True)]
     free = {s: int(problem.stops.visits[s]) - sum(1 for v, t in was if t == s and v != out)
