@@ -160,6 +160,20 @@ def test_all_faults_are_told_at_once(problem):
     assert [f.row for f in error.value.findings] == ["T1", "A", "A", "B"]
 
 
+def test_of_two_required_stops_the_one_with_priority_is_met():
+    for first in (1, 2):
+        stops = make_stops([1, 1], stay_s=[2000, 2000], priority=[first, 3 - first])
+        plan = plan_stops(StopProblem(WAYS, make_teams(1, shift_end_s=[3600]), stops), solutions=0)
+        assert plan.missed.tolist() == [2 - first, first - 1]
+
+
+def test_a_stay_fills_what_would_be_waited_up_to_its_most():
+    windows = (((0, 1000),), ((5000, 9000),))
+    stops = make_stops([1, 2], stay_s=[600, 600], stay_most_s=[960, 960], windows=windows)
+    plan = plan_stops(StopProblem(WAYS, make_teams(1), stops), solutions=0)
+    assert (plan.begin_s.tolist(), plan.stay_s.tolist()) == ([300, 5000], [700, 600])
+
+
 def test_without_stops_every_team_stays_in():
     plan = plan_stops(StopProblem(WAYS, make_teams(2), make_stops([])))
     assert (plan.stop.size, plan.cost_s, plan.travel_s.tolist()) == (0, 0, [0, 0])
@@ -225,9 +239,11 @@ def test_without_a_python_to_start_there_is_an_error(monkeypatch):
         plan_stops(crowd(2, 1), steps=0)
 
 
-@pytest.mark.parametrize("said", ["", "[]", "{}", '{"status": "success"}'])
+@pytest.mark.parametrize("said", [
+    "", "[]", "{}", '{"status": "success"}',
+    '{"status": "success", "routes": [[]], "begin": [-1, -1]}\'); raise SystemExit(\'3'])
 def test_an_answer_that_cannot_be_read_is_an_error(monkeypatch, said):
-    monkeypatch.setattr(child, "COMMAND", ("-c", f"print({said!r})"))
+    monkeypatch.setattr(child, "COMMAND", ("-c", f"print('{said}')"))
     with pytest.raises(MachineError, match="solver_died"):
         plan_stops(crowd(2, 1), steps=0)
 

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gridplan.errors import InputError
@@ -96,12 +96,13 @@ def test_four_crews_in_three_shifts_keep_their_cycle(block):
 
 
 @settings(max_examples=30)
+@example(1, [[True, True]], 8, 0, -1)
 @given(st.integers(1, 3), st.lists(st.lists(st.booleans(), min_size=2, max_size=2), min_size=1,
                                    max_size=3), st.sampled_from([0, 8, 11, 16, 30]),
-       st.integers(0, 7))
-def test_a_small_rota_is_the_best_there_is(crews, worked, rest_h, out):
+       st.integers(0, 7), st.sampled_from([1, -1]))
+def test_a_small_rota_is_the_best_there_is(crews, worked, rest_h, out, order):
     worked = np.array(worked)
-    shifts = (np.array([7, 19]) * HOUR, np.array([19, 31]) * HOUR)
+    shifts = (np.array([7, 19])[::order] * HOUR, np.array([19, 31])[::order] * HOUR)
     away = np.array([[bool(out >> (d + j) & 1) for d in range(len(worked))]
                      for j in range(crews)])
     rota = fit_crews(*shifts, crews, worked, rest_s=rest_h * HOUR, away=away)

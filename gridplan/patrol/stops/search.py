@@ -23,7 +23,7 @@ from gridplan.patrol.stops.work import Work, list_visits
 from gridplan.regions.kernels import seed_luck
 
 STEPS = 20_000  # of ruin and recreate
-SOLUTIONS = 100  # that the solver goes through
+SOLUTIONS = 20  # that the solver goes through; after the search more seldom bring anything
 MOST_SOLVED = 400  # visits; above it the solver's matrices cost more than they bring
 NEAREST = 200  # visits counted as near
 
