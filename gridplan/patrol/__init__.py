@@ -1,5 +1,5 @@
-"""Patrol: who drives or walks which streets and calls at which points.
+"""Patrol: teams, stops and streets become routes, visits and a timetable.
 
-The search knows no plan and no geometry: tasks and a matrix of costs go in, routes come out, and
-bounds that never saw them.
+The solvers know no plan and no geometry: `search` takes tasks and a matrix of costs, `stops` visits
+with windows and shifts; `bound` says what no route can beat without ever seeing one.
 """

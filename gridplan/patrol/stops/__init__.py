@@ -1,0 +1,1 @@
+"""Stop patrols: visits with windows, spacing and breaks, as pure numbers."""

@@ -1,0 +1,395 @@
+"""The inner loops of stop patrols, compiled: timing one route, inserting, ruin and recreate.
+
+A route is a row of visits. Times are the earliest that hold given the times of all other routes.
+Compiled code is kept beside the files and notices a change of its own file only.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from gridplan.patrol.stops.problem import Ints
+from gridplan.patrol.stops.work import Work
+from gridplan.regions.kernels import draw, draw_below
+
+jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+NONE = -1
+LONGEST_STRING = 10.0  # visits taken out of one route at most
+MEAN_RUINED = 10.0  # visits taken out of all routes, about
+BLINK = 0.01  # share of places not seen
+COOLING = 0.01  # temperature at the last step as a share of that at the first
+
+
+@jit
+def next_begin(w: Work, x: int, t: int, begin: Ints, own: Ints) -> int:
+    """Return the earliest begin of visit ``x`` from ``t`` on, ``NONE`` if there is none.
+
+    It lies in a window, ``spacing`` away from every other visit of the stop with a begin in
+    ``begin`` (of other routes) or ``own`` (earlier in this one); ``NONE`` there: no begin yet.
+    """
+    for row in range(w.window[x], w.window[x + 1]):
+        b = max(t, w.opens[row])
+        moved = True
+        while moved:
+            moved = False
+            for y in range(w.first[x], w.after[x]):
+                if y == x:
+                    continue
+                other = own[y] if own[y] != NONE else begin[y]
+                if other != NONE and abs(b - other) < w.spacing[x]:
+                    b = other + w.spacing[x]
+                    moved = True
+        if b <= w.last[row]:
+            return b
+    return NONE
+
+
+@jit
+def _run_tail(w: Work, v: int, route: Ints, size: int, leg: int, arrive: int, begin: Ints,
+              own: Ints) -> int:
+    """Time a route from visit ``leg`` on, reached at ``arrive``; return when it is back, or NONE.
+
+    ``own`` takes the begins; on failure what was set is taken back.
+    """
+    t = arrive
+    i = leg
+    while i < size:
+        x = route[i]
+        b = next_begin(w, x, t, begin, own)
+        if b == NONE:
+            break
+        own[x] = b
+        at = w.end[v] if i + 1 == size else w.node[route[i + 1]]
+        way = w.travel[w.mode[v], w.node[x], at]
+        if way < 0:
+            own[x] = NONE
+            break
+        t = b + w.stay[x] + way
+        i += 1
+    if i < size or t > w.finish[v]:
+        for j in range(leg, i):
+            own[route[j]] = NONE
+        return NONE
+    return t
+
+
+@jit
+def time_route(w: Work, v: int, route: Ints, size: int, begin: Ints, own: Ints, best: Ints
+               ) -> tuple[int, int, int]:
+    """Time the route of team ``v`` as early as can be.
+
+    Parameters
+    ----------
+    w, v
+        The work and the team.
+    route, size
+        Its visits in order: the first ``size`` of ``route``.
+    begin
+        Begins of all visits of other routes, shape (v,); ``NONE`` for this route's own.
+    own, best
+        Scratch of shape (v,), ``NONE`` everywhere; ``best`` takes the begins of this route.
+
+    Returns
+    -------
+    tuple
+        When the team is back, ``NONE`` if the route cannot be; the leg its break lies on (0: on
+        the way to the first visit) and when the break begins, ``NONE`` without one.
+    """
+    rest = w.rest[v]
+    back, rest_leg, rest_begin = NONE, NONE, NONE
+    t, here = w.ready[v], w.start[v]
+    for leg in range(size + 1):
+        there = w.end[v] if leg == size else w.node[route[leg]]
+        way = w.travel[w.mode[v], here, there]
+        if way < 0 or t + way > w.finish[v]:
+            break
+        b = t + way
+        if leg < size:
+            b = next_begin(w, route[leg], t + way, begin, own)
+        resting = max(t, w.rest_from[v])
+        if rest > 0 and resting + rest <= w.rest_to[v] and (
+                leg == size or b == NONE or b + w.stay[route[leg]] > w.rest_from[v]):
+            arrive = max(t + way, w.rest_from[v]) + rest
+            end = _run_tail(w, v, route, size, leg, arrive, begin, own)
+            if end != NONE:
+                if back == NONE or end < back:
+                    back, rest_leg, rest_begin = end, leg, resting
+                    for j in range(size):
+                        best[route[j]] = own[route[j]]
+                for j in range(leg, size):
+                    own[route[j]] = NONE
+        if leg == size:
+            if rest == 0:
+                back = t + way
+                for j in range(size):
+                    best[route[j]] = own[route[j]]
+        elif b == NONE:
+            break
+        else:
+            own[route[leg]] = b
+            t, here = b + w.stay[route[leg]], w.node[route[leg]]
+    for j in range(size):
+        own[route[j]] = NONE
+    return back, rest_leg, rest_begin
+
+
+@jit
+def measure_work(w: Work, v: int, route: Ints, size: int) -> tuple[int, int]:
+    """Return travel and work (done before, travel and stays) of a route in seconds."""
+    travel, stays, here = 0, 0, w.start[v]
+    for i in range(size):
+        travel += w.travel[w.mode[v], here, w.node[route[i]]]
+        here = w.node[route[i]]
+        stays += w.stay[route[i]]
+    # A team that cannot get to its end stays where it is, and then goes nowhere at all.
+    travel += max(0, w.travel[w.mode[v], here, w.end[v]])
+    return travel, w.done[v] + travel + stays
+
+
+class State(NamedTuple):
+    """A plan under way: ``NONE`` in ``at`` and ``begin`` for visits that are not made."""
+
+    routes: Ints  # (k, v)
+    sizes: Ints  # (k,)
+    begin: Ints  # (v,)
+    at: Ints  # (v,)
+    latest: Ints  # (v,), when a visit must begin at the latest for the rest of its route
+    travel: Ints  # (k,)
+    load: Ints  # (k,)
+
+
+@jit
+def _copy(a: State, b: State) -> None:
+    """Make ``b`` the same as ``a``."""
+    for v in range(a.sizes.size):
+        b.routes[v, :a.sizes[v]] = a.routes[v, :a.sizes[v]]
+    b.sizes[:] = a.sizes
+    b.begin[:] = a.begin
+    b.at[:] = a.at
+    b.latest[:] = a.latest
+    b.travel[:] = a.travel
+    b.load[:] = a.load
+
+
+@jit
+def measure_cost(w: Work, s: State) -> int:
+    """Return the cost of a plan, as :class:`~gridplan.patrol.stops.work.Work` defines it."""
+    cost = s.travel.sum() + w.balance * s.load.max()
+    for x in range(s.at.size):
+        cost += w.penalty[x] if s.at[x] == NONE else w.toll[x, s.at[x]]
+    return cost
+
+
+@jit
+def settle_route(w: Work, s: State, v: int, scratch: Ints) -> bool:
+    """Time the route of team ``v`` afresh; False, with nothing changed, if it cannot be."""
+    own, best, kept = scratch[0], scratch[1], scratch[3]
+    for j in range(s.sizes[v]):
+        kept[j] = s.begin[s.routes[v, j]]
+        s.begin[s.routes[v, j]] = NONE
+    end, _, _ = time_route(w, v, s.routes[v], s.sizes[v], s.begin, own, best)
+    for j in range(s.sizes[v]):
+        s.begin[s.routes[v, j]] = best[s.routes[v, j]] if end != NONE else kept[j]
+    fits = end != NONE or s.sizes[v] == 0
+    if fits:
+        s.travel[v], s.load[v] = measure_work(w, v, s.routes[v], s.sizes[v])
+        _set_latest(w, s, v)
+    return fits
+
+
+@jit
+def _set_latest(w: Work, s: State, v: int) -> None:
+    """Set the latest begins of a route by windows and shift alone: no plan has later ones."""
+    t, there = w.finish[v], w.end[v]
+    for i in range(s.sizes[v] - 1, -1, -1):
+        x = s.routes[v, i]
+        t -= w.travel[w.mode[v], w.node[x], there] + w.stay[x]
+        row = w.window[x + 1] - 1
+        while row > w.window[x] and w.opens[row] > t:
+            row -= 1
+        t = min(t, w.last[row])
+        s.latest[x] = t
+        there = w.node[x]
+
+
+@jit
+def _first_open(w: Work, x: int, t: int) -> int:
+    """Return the earliest begin of visit ``x`` from ``t`` on by its windows, ``NONE`` if none."""
+    for row in range(w.window[x], w.window[x + 1]):
+        if t <= w.last[row]:
+            return max(t, w.opens[row])
+    return NONE
+
+
+@jit
+def find_place(w: Work, s: State, x: int, scratch: Ints, luck: NDArray[np.uint64], blink: float
+               ) -> tuple[int, int]:
+    """Return team and position where visit ``x`` costs least, ``(NONE, NONE)`` if nowhere.
+
+    With ``blink`` above 0 a place is now and then not seen.
+    """
+    own, best, trial, kept = scratch[0], scratch[1], scratch[2], scratch[3]
+    most = s.load.max()
+    cheapest, team, place = w.penalty[x], NONE, NONE
+    for v in range(w.mode.size):
+        if not w.allowed[x, v]:
+            continue
+        size, ways, hidden = s.sizes[v], w.travel[w.mode[v]], False
+        for i in range(size + 1):
+            before = w.start[v] if i == 0 else w.node[s.routes[v, i - 1]]
+            behind = w.end[v] if i == size else w.node[s.routes[v, i]]
+            there, back = ways[before, w.node[x]], ways[w.node[x], behind]
+            if there < 0 or back < 0:
+                continue
+            more = there + back - max(0, ways[before, behind])
+            price = (more + w.toll[x, v]
+                     + w.balance * max(0, s.load[v] + more + w.stay[x] - most))
+            if price >= cheapest or (blink > 0 and draw(luck) < blink):
+                continue
+            t = w.ready[v] if i == 0 else w.stay[s.routes[v, i - 1]] + (
+                kept[i - 1] if hidden else s.begin[s.routes[v, i - 1]])
+            t = _first_open(w, x, t + there)
+            until = w.finish[v] if i == size else s.latest[s.routes[v, i]]
+            if t == NONE or t + w.stay[x] + back > until:
+                continue
+            if not hidden:
+                hidden = True
+                for j in range(size):
+                    kept[j] = s.begin[s.routes[v, j]]
+                    s.begin[s.routes[v, j]] = NONE
+            trial[:i] = s.routes[v, :i]
+            trial[i] = x
+            trial[i + 1:size + 1] = s.routes[v, i:size]
+            end, _, _ = time_route(w, v, trial, size + 1, s.begin, own, best)
+            if end != NONE:
+                cheapest, team, place = price, v, i
+        if hidden:
+            for j in range(size):
+                s.begin[s.routes[v, j]] = kept[j]
+    return team, place
+
+
+@jit
+def _take_out(w: Work, s: State, v: int, i: int, count: int) -> None:
+    """Take ``count`` visits from position ``i`` on out of a route, without timing it."""
+    for j in range(i, i + count):
+        s.at[s.routes[v, j]] = NONE
+        s.begin[s.routes[v, j]] = NONE
+    for j in range(i + count, s.sizes[v]):
+        s.routes[v, j - count] = s.routes[v, j]
+    s.sizes[v] -= count
+
+
+@jit
+def _ruin(w: Work, s: State, near: NDArray[np.int32], scratch: Ints, luck: NDArray[np.uint64]
+          ) -> None:
+    """Take strings of visits out of routes near a visit drawn at random."""
+    used = 0
+    for v in range(s.sizes.size):
+        used += s.sizes[v] > 0
+    if used == 0:
+        return
+    mean = s.sizes.sum() / used
+    longest = min(LONGEST_STRING, mean)
+    strings = int(1 + draw(luck) * (4 * MEAN_RUINED / (1 + longest) - 1))
+    ruined = np.zeros(s.sizes.size, np.bool_)
+    seed = draw_below(luck, s.at.size)
+    for rank in range(near.shape[1]):
+        x = near[seed, rank]
+        v = s.at[x]
+        if v == NONE or ruined[v]:
+            continue
+        size = s.sizes[v]
+        spot = 0
+        while s.routes[v, spot] != x:
+            spot += 1
+        count = min(size, 1 + int(draw(luck) * min(longest, size)))
+        low, high = max(0, spot - count + 1), min(spot, size - count)
+        _take_out(w, s, v, low + draw_below(luck, high - low + 1), count)
+        if not settle_route(w, s, v, scratch):
+            # Where ways are missing, a shorter route may be impossible.
+            _take_out(w, s, v, 0, s.sizes[v])
+            settle_route(w, s, v, scratch)
+        ruined[v] = True
+        strings -= 1
+        if strings == 0:
+            break
+
+
+@jit
+def recreate(w: Work, s: State, keys: NDArray[np.float64], scratch: Ints,
+             luck: NDArray[np.uint64], blink: float) -> None:
+    """Put every visit that is not made where it costs least, in the order of ``keys``."""
+    for x in np.argsort(keys, kind="mergesort"):
+        if s.at[x] != NONE:
+            continue
+        v, i = find_place(w, s, x, scratch, luck, blink)
+        if v == NONE:
+            continue
+        for j in range(s.sizes[v], i, -1):
+            s.routes[v, j] = s.routes[v, j - 1]
+        s.routes[v, i] = x
+        s.sizes[v] += 1
+        s.at[x] = v
+        settle_route(w, s, v, scratch)
+
+
+@jit
+def _draw_keys(w: Work, ranks: NDArray[np.float64], luck: NDArray[np.uint64],
+               keys: NDArray[np.float64]) -> None:
+    """Draw the order of inserting: at random, dear first, tight first, far first."""
+    kind = draw_below(luck, 4)
+    for x in range(keys.size):
+        noise = draw(luck)
+        keys[x] = noise if kind == 3 else ranks[kind, x] + noise
+
+
+@jit
+def search_plan(w: Work, s: State, near: NDArray[np.int32], ranks: NDArray[np.float64],
+                luck: NDArray[np.uint64], steps: int, heat: float) -> None:
+    """Ruin and recreate ``steps`` times, accepted by falling temperature; ``s`` ends as the best.
+
+    Parameters
+    ----------
+    w, s
+        The work and a plan that keeps its rules.
+    near
+        Visits near each visit, the nearest first, shape (v, m).
+    ranks
+        Orders of inserting, shape (3, v), small first.
+    luck
+        State of the random numbers.
+    steps, heat
+        Number of steps, and the temperature at the first one in seconds.
+
+    Notes
+    -----
+    The ruin is SISR's: Christiaens & Vanden Berghe, *Slack induction by string removals for
+    vehicle routing problems*, Transportation Science 54 (2020).
+    """
+    scratch = np.full((4, max(1, s.at.size)), NONE)
+    keys = np.empty(s.at.size, np.float64)
+    now = State(s.routes.copy(), s.sizes.copy(), s.begin.copy(), s.at.copy(), s.latest.copy(),
+                s.travel.copy(), s.load.copy())
+    new = State(s.routes.copy(), s.sizes.copy(), s.begin.copy(), s.at.copy(), s.latest.copy(),
+                s.travel.copy(), s.load.copy())
+    least = cost = measure_cost(w, s)
+    for step in range(steps):
+        _ruin(w, new, near, scratch, luck)
+        _draw_keys(w, ranks, luck, keys)
+        recreate(w, new, keys, scratch, luck, BLINK)
+        found = measure_cost(w, new)
+        warmth = heat * COOLING ** (step / steps)
+        if found < cost - warmth * np.log(max(draw(luck), 1e-300)):
+            _copy(new, now)
+            cost = found
+            if found < least:
+                _copy(new, s)
+                least = found
+        else:
+            _copy(now, new)
