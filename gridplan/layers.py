@@ -68,6 +68,7 @@ CAPACITY_UNITS = ("households", "grids")
 # Who patrols: the city's centre, the squadron of a town, the community; how; on which days.
 TIERS = ("city", "town", "community")
 MODES = ("foot", "bike", "ebike", "car")
+UNMET_REASONS = ("window", "tier", "zone", "way", "shift", "spacing", "crowded", "team")
 DAY_KINDS = ("all", "workday", "weekend", "holiday")
 # Of whom a row of the service circle tells, and whether an unknown gate is the nearest or farthest.
 COVERAGE_SCOPES = ("city", "subdistrict", "community", "grid", "demand")
@@ -152,6 +153,8 @@ LAYERS: dict[str, Layer] = {layer.name: layer for layer in (
            "bound_m:f bound_min:f gap:f", mode=MODES),
     _layer("visits", "",
            "visit_id route_id order:i stop_id required_id arrive depart instruction"),
+    _layer("unmet", "", "unmet_id day shift stop_id required_id visits:i reason",
+           reason=UNMET_REASONS),
     _layer("log", "", "log_id day shift team_id visit_id done:b passed_m:f"),
     _layer("figures", "", "name scope scope_id value:f unit target:f numerator:f denominator:f", 3),
     _layer("tally", "", "stage layer rows_in:i used:i repaired:i rejected:i outside:i "

@@ -23,7 +23,7 @@ REQUIRED = ("communities", "grids", "units", "borders", "buildings", "roads", "b
 OPTIONAL = ("specials", "estates", "groups", "must_links", "gates", "mergers", "facilities",
             "entrances", "staff", "assignments", "coverage", "service_areas", "sites",
             "stations", "stops", "required", "calendar", "teams", "zones", "routes", "visits",
-            "log")
+            "unmet", "log")
 
 _DECLARED = {
     "text": ("TEXT", "VARCHAR", "CHAR"),
