@@ -155,8 +155,9 @@ def propose_stations(plan: Plan, web: Web, zones: gpd.GeoDataFrame, work: Work, 
     posts = posts[text_of(posts, "status", "existing") != "proposed"]
     at = posts.geometry.to_numpy()
     rows = []
+    centres = _find_centres(zones, work)
     for zone in zones.itertuples():
-        centre = _centre_of(zones, work, zone.zone_id, zone.tier)
+        centre = centres[zone.tier, zone.zone_id]
         mode = params.patrol.modes[zone.tier]
         reach_m = cruise_kmh(params.patrol, mode, "unknown") / 60 * POST_MIN * 1000
         away = np.round(shapely.distance(at, centre), 3)
@@ -180,14 +181,18 @@ def propose_stations(plan: Plan, web: Web, zones: gpd.GeoDataFrame, work: Work, 
     return conform("stations", frame.drop(columns="post"))
 
 
-def _centre_of(zones: gpd.GeoDataFrame, work: Work, zone_id: str, tier: str) -> shapely.Point:
-    """Return the middle of a zone's work, weighted by minutes; without work that of the zone."""
-    mine = work.of(tier) & (find_zones(work.point, zones, tier) == zone_id)
-    weight = work.a_day * mine
-    if weight.sum() <= 0:
-        shape = zones.geometry[(zones["zone_id"] == zone_id).to_numpy(dtype=bool)].iloc[0]
-        return shapely.centroid(shape)
-    return shapely.Point(np.average(shapely.get_coordinates(work.point), axis=0, weights=weight))
+def _find_centres(zones: gpd.GeoDataFrame, work: Work) -> dict[tuple[str, str], shapely.Point]:
+    """Return the middle of each zone's work, weighted by minutes; without work that of the zone."""
+    found = {(row.tier, row.zone_id): shapely.centroid(row.geometry) for row in zones.itertuples()}
+    xy = shapely.get_coordinates(work.point)
+    for tier in TIERS:
+        rows = work.of(tier) & (work.a_day > 0)
+        weights = pd.DataFrame({"x": xy[rows, 0], "y": xy[rows, 1], "w": work.a_day[rows]})
+        for zone_id, own in weights.groupby(find_zones(work.point[rows], zones, tier)):
+            if zone_id:
+                found[tier, str(zone_id)] = shapely.Point(*np.average(
+                    own[["x", "y"]].to_numpy(), axis=0, weights=own["w"].to_numpy()))
+    return found
 
 
 def _on_street(web: Web, centre: shapely.Point, mode: str, zone: shapely.Geometry
@@ -228,10 +233,9 @@ def station_of_zones(stations: gpd.GeoDataFrame, zones: gpd.GeoDataFrame, work: 
         away = np.round(shapely.distance(point[mine], place), 3)
         return str(ids[mine[np.lexsort((ids[mine].astype(str), away))[0]]])
 
-    for row in zones.itertuples():
-        own = np.flatnonzero(zone == row.zone_id)
-        found[row.tier, row.zone_id] = str(ids[own[0]]) if len(own) else nearest(
-            _centre_of(zones, work, row.zone_id, row.tier), row.tier)
+    for (tier, zone_id), centre in _find_centres(zones, work).items():
+        own = np.flatnonzero(zone == zone_id)
+        found[tier, zone_id] = str(ids[own[0]]) if len(own) else nearest(centre, tier)
     middle = shapely.centroid(shapely.union_all(zones.geometry.to_numpy()))
     for tier in TIERS:
         found[tier, ""] = nearest(middle, tier)

@@ -60,8 +60,9 @@ def propose_patrol(plan: Plan, params: Params, findings: Findings,
         or station that is not there.
     """
     plan.require("grids", "roads", "communities")
+    told = given or {}
     held = {name: frame for name in LAYERS_OF_PATROL
-            if (frame := _keep(plan, given or {}, name)) is not None}
+            if (frame := _keep(plan, told, name)) is not None}
     web = weave_roads(plan, params)
     if "required" in held:
         required = fit_lines(web, held["required"], params, findings)
@@ -72,15 +73,39 @@ def propose_patrol(plan: Plan, params: Params, findings: Findings,
     work = weigh_work(web, required, stops, params.patrol)
     zones = held["zones"] if "zones" in held else propose_zones(
         plan, work, params, findings, lang=lang, seed=seed)
+    _drop_stale(held, told, "stations", {"zone_id": zones}, findings)
     stations = held["stations"] if "stations" in held else propose_stations(
         plan, web, zones, work, params, lang)
-    teams = propose_teams(zones, stations, work, params, findings, held.get("teams"))
+    _drop_stale(held, told, "teams", {"zone_id": zones, "station_id": stations}, findings)
+    teams = propose_teams(zones, stations, work, params, held.get("teams"))
+    _drop_stale(held, told, "calendar", {"team_id": teams}, findings)
     findings.stop_on_faults()
     calendar = propose_calendar(teams, params, findings, days=days, held=held.get("calendar"),
                                 seed=seed)
-    findings.stop_on_faults()
     return {"required": required, "stops": stops, "zones": zones, "stations": stations,
             "teams": teams, "calendar": calendar}
+
+
+def _drop_stale(held: dict[str, Any], given: Mapping[str, pd.DataFrame], name: str,
+                known: Mapping[str, pd.DataFrame], findings: Findings) -> None:
+    """Name given rows that refer to what is not there; a layer of the plan that does goes.
+
+    The plan's own layer is older than what it refers to, and is proposed anew.
+    """
+    if name not in held:
+        return
+    frame, before = held[name], len(findings.items)
+    own = name not in given or not len(given[name])
+    for field, target in known.items():
+        there = set(target[field].dropna().tolist())
+        for key, value in zip(frame.iloc[:, 0], text_of(frame, field, ""), strict=True):
+            if value and value not in there:
+                findings.add("patrol.unknown_place", "warning" if own else "error", layer=name,
+                             row=key, field=field, value=value)
+    if own and len(findings.items) > before:
+        del findings.items[before:]
+        findings.add("patrol.anew", "warning", layer=name)
+        del held[name]
 
 
 def _keep(plan: Plan, given: Mapping[str, pd.DataFrame], name: str) -> Any:
@@ -92,7 +117,7 @@ def _keep(plan: Plan, given: Mapping[str, pd.DataFrame], name: str) -> Any:
 
 
 def propose_teams(zones: gpd.GeoDataFrame, stations: gpd.GeoDataFrame, work: Work, params: Params,
-                  findings: Findings, held: pd.DataFrame | None = None) -> pd.DataFrame:
+                  held: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the layer ``teams``: as many in each shift and zone as its work needs.
 
     Seconds of the shift's passes at cruising speed and a quarter for ways between, stays and
@@ -103,13 +128,10 @@ def propose_teams(zones: gpd.GeoDataFrame, stations: gpd.GeoDataFrame, work: Wor
     ----------
     work
         What there is to do in a day.
-    findings
-        Takes the faults ``patrol.team_zone``, ``patrol.team_station`` and
-        ``patrol.station_none``.
     """
     base = station_of_zones(stations, zones, work)
     if held is not None:
-        return _fill_teams(held, zones, stations, base, params, findings)
+        return _fill_teams(held, base, params)
     patrol = params.patrol
     rows = []
     for tier in TIERS:
@@ -162,17 +184,11 @@ def _usual_crew(tier: str, which: int, shifts: int, most: int) -> str | None:
     return name_crew(tier, crew, most) if crew >= 0 else None
 
 
-def _fill_teams(held: pd.DataFrame, zones: gpd.GeoDataFrame, stations: gpd.GeoDataFrame,
-                base: Mapping[tuple[str, str], str], params: Params, findings: Findings
+def _fill_teams(held: pd.DataFrame, base: Mapping[tuple[str, str], str], params: Params
                 ) -> pd.DataFrame:
-    """Return given teams with what is blank filled; name those of places that are not there."""
+    """Return given teams with what is blank filled."""
     teams = held.copy()
     teams["tier"] = teams["tier"].fillna("town")
-    known = {"zone_id": set(zones["zone_id"]), "station_id": set(stations["station_id"])}
-    for field, key in (("zone_id", "patrol.team_zone"), ("station_id", "patrol.team_station")):
-        for team, value in zip(teams["team_id"], text_of(teams, field, ""), strict=True):
-            if value and value not in known[field]:
-                findings.add(key, layer="teams", row=team, field=field, value=value)
     tier = text_of(teams, "tier", "")
     usual = {
         "mode": [params.patrol.modes[t] for t in tier],
