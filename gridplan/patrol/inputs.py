@@ -63,7 +63,8 @@ def check_patrol(layers: Mapping[str, Any], plan: Plan, params: Params,
     dict
         The layers by the names given, with the columns of the contract and a plain index. Filled
         in are: station, tier, mode and members of teams where there is only one answer, zones of
-        stops by place, priority, ``optional``, the kind of a day by its date.
+        stops by place, priority, ``optional``, one visit a day where nothing is said, the days of
+        streets (all), the kind of a day by its date.
 
     Raises
     ------
@@ -324,6 +325,7 @@ def _find_zones(stops: Table, zones: Table) -> None:
 
 def _check_streets(streets: Table, plan: Plan) -> None:
     streets.fill("optional", pd.Series(False, streets.frame.index))
+    streets.fill("day_kind", pd.Series("all", streets.frame.index))
     known = set(plan.layer("roads")["road_id"].astype(str))
     words = streets.text("road_id")
     streets.tell("patrol.input_unknown", (words != "") & ~words.isin(known), "road_id",

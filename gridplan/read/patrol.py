@@ -333,14 +333,13 @@ def _make_layer(rows: Rows, plan: Plan) -> pd.DataFrame:
 
 
 def _derive_stations(teams: pd.DataFrame, plan: Plan) -> gpd.GeoDataFrame:
-    """Return the facilities of the plan at which teams stand, as their stations."""
+    """Return the facilities of the plan at which teams stand, each once, as their stations."""
     words = [str(w) for w in teams["station_id"].dropna().drop_duplicates()]
     facilities = plan.layer("facilities")
     at = find_rows(facilities, "facility_id", words)
-    chosen = facilities.iloc[at[at >= 0]]
+    chosen = facilities.iloc[sorted(set(at[at >= 0].tolist()))]
     frame = gpd.GeoDataFrame({
-        "station_id": [w for w, k in zip(words, at.tolist(), strict=True) if k >= 0],
-        "name": chosen["name"].array,
+        "station_id": chosen["facility_id"].array, "name": chosen["name"].array,
         "kind": chosen["categories"].fillna("").str.partition(";")[0].array},
         geometry=np.asarray(chosen.geometry.array), crs=plan.crs)
     out = gpd.GeoDataFrame(conform("stations", frame))

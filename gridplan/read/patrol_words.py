@@ -22,7 +22,8 @@ _PLACE = {
 _OPTIONAL = {"optional": ("optional", "可选", "是否可选", "可不到", "可舍弃"),
              "needed": ("needed", "required", "必到", "是否必到", "必巡", "是否必巡")}
 
-# Layer → our column (or a helper that becomes one) → the names it goes by, best first.
+# Layer → our column (or a helper that becomes one) → the names it goes by, best first. Names stand
+# before ids: what a shapefile leaves of 必到点编号 is 必到点, which is a name where it is whole.
 PATROL_ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     "teams": {
         "team_id": (*_TEAM, "编号", "编码", "id"), "tier": _TIER,
@@ -36,13 +37,15 @@ PATROL_ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
         "break_window": ("break_window", "休息时段", "休息时间窗", "用餐时段"),
         "members": ("members", "人数", "队员数", "警力", "编制人数"), "zone_id": _ZONE},
     "stations": {
-        "station_id": ("station_id", "驻地编号", "驻点编号", "驻地编码", "编号", "编码", "id"),
-        "name": ("station_name", "驻地名称", "驻点名称", "驻地", "驻点", "警务站", *_NAME),
+        "name": ("station_name", "驻地名称", "驻点名称", *_NAME, "驻地", "驻点", "警务站"),
+        "station_id": ("station_id", "驻地编号", "驻点编号", "驻地编码", "编号", "编码", "id",
+                       "驻地", "驻点"),
         "kind": ("kind", "类型", "类别", "type"), "tier": _TIER, "zone_id": _ZONE, **_PLACE},
     "stops": {
-        "stop_id": ("stop_id", "必到点编号", "点位编号", "点位编码", "编号", "编码", "id"),
-        "name": ("stop_name", "必到点名称", "必到点", "点位名称", "点位", "重点部位", "地点",
-                 *_NAME),
+        "name": ("stop_name", "必到点名称", "点位名称", *_NAME, "必到点", "点位", "重点部位",
+                 "地点"),
+        "stop_id": ("stop_id", "必到点编号", "点位编号", "点位编码", "编号", "编码", "id",
+                    "必到点", "点位"),
         "kind": ("kind", "类型", "类别", "点位类型", "type"), "tier": _TIER, "zone_id": _ZONE,
         "priority": ("priority", "优先级", "重要程度", "重要性", "权重"),
         "visits_per_day": ("visits_per_day", "每日次数", "每天次数", "日巡次数", "每日巡逻次数",
@@ -53,10 +56,10 @@ PATROL_ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
         "windows": ("windows", "window", "时间窗", "时段", "巡逻时段", "到点时段", "时间段"),
         "penalty": ("penalty", "舍弃代价", "代价分钟", "代价"), **_OPTIONAL, **_PLACE},
     "streets": {
-        "required_id": ("required_id", "必巡线编号", "必巡线编码", "编号", "编码", "id"),
-        "road_id": ("road_id", "道路编码", "道路编号"),
         "name": ("road_name", "street_name", "道路名称", "路名", "必巡线", "必巡道路", "街道名称",
                  "道路", *_NAME),
+        "required_id": ("required_id", "必巡线编号", "必巡线编码", "编号", "编码", "id"),
+        "road_id": ("road_id", "道路编码", "道路编号"),
         "road_class": ("road_class", "highway", "fclass", "道路等级", "道路类型", "class"),
         "tier": _TIER,
         "passes_per_day": ("passes_per_day", "passes", "每日趟数", "每日遍数", "每日次数",
