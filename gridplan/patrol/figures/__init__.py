@@ -21,10 +21,10 @@ from gridplan.patrol.figures.driving import add_driving
 from gridplan.patrol.figures.idleness import add_dosage, add_idleness, add_stop_gaps
 from gridplan.patrol.figures.made import Made, read_made
 from gridplan.patrol.figures.passing import add_frequency, add_shares, add_visibility
-from gridplan.patrol.figures.places import follow_units, place_units, sample_times
 from gridplan.patrol.figures.response import Streets, add_response, take_samples
 from gridplan.patrol.figures.staffing import add_staff
 from gridplan.patrol.figures.table import Table
+from gridplan.patrol.figures.units import follow_units, place_units, sample_times
 from gridplan.patrol.figures.unpredictable import add_unpredictable
 from gridplan.patrol.figures.watch import (
     add_watch,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from gridplan.network import usage
 from gridplan.pages.ground import text_of
-from gridplan.patrol.figures.places import Shapes
 from gridplan.patrol.figures.response import Samples, Streets, measure_ways
 from gridplan.patrol.figures.table import Floats, Table
+from gridplan.patrol.figures.units import Shapes
 from gridplan.plan import Plan
 
 # Roads along the outline stray by less; what crosses the line so far inside leads out.

@@ -13,19 +13,20 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from gridplan.layers import one_polygon
+from gridplan.layers import TIERS, one_polygon
 from gridplan.pages.ground import text_of
+from gridplan.patrol.zones import find_zones
 from gridplan.plan import Plan
 
 DAY_MIN = 1440
 _TIME = re.compile(r"([0-9]{1,3}):([0-5][0-9])")
 _NUMBERED = re.compile(r"[Dd]([0-9]{1,4})")
 _SATURDAY, _WEEK = 5, 7
-_TEXT = ("name", "kind", "team_id", "route_id", "tier", "mode", "zone", "shift", "id", "day_kind", "what")
+_TEXT = ("name", "kind", "team_id", "route_id", "tier", "mode", "zone", "shift", "id", "day_kind",
+         "what")
 _WHOLE = ("number", "day", "route", "thing")
 _REAL = ("members", "start", "end", "arrive", "depart", "length_m", "often", "visits", "gap",
          "distance_m", "duration_min", "served_m", "deadhead_m", "midnight")
-_ON_M = 0.01  # how near a middle lies to a zone that it is in
 
 Shapes = NDArray[np.object_]
 
@@ -48,8 +49,8 @@ class Made:
         and the line.
     visits
         One row per visit in the order of routes and visits: route (row of ``routes``), what
-        (``stop``, ``pass``, ``break``), thing (row of ``stops`` or ``required``, -1), arrive,
-        depart (NaN where they cannot be read), and day, shift and tier of its route.
+        (``stop``, ``pass``, ``break`` or any other rest), thing (row of ``stops`` or ``required``,
+        -1), arrive, depart (NaN where they cannot be read), and day, shift and tier of its route.
     required
         Pieces to be passed: id, tier, zone, day_kind, length_m, line, asked (neither optional
         nor without passes).
@@ -215,7 +216,7 @@ def _read_required(plan: Plan) -> pd.DataFrame:
     kind = [k or "all" for k in text_of(frame, "day_kind")]
     middle = np.asarray(shapely.line_interpolate_point(lines, 0.5, normalized=True))
     return pd.DataFrame({
-        "id": text_of(frame, "required_id"), "tier": tier, "zone": find_zones(plan, middle, tier),
+        "id": text_of(frame, "required_id"), "tier": tier, "zone": _find_zones(plan, middle, tier),
         "day_kind": kind, "length_m": shapely.length(lines), "line": lines,
         "asked": ~_flags(frame, "optional") & ~(_numbers(frame, "passes_per_day") < 1)})
 
@@ -223,7 +224,7 @@ def _read_required(plan: Plan) -> pd.DataFrame:
 def _read_stops(plan: Plan) -> pd.DataFrame:
     frame = plan.layer("stops")
     tier, told = text_of(frame, "tier"), text_of(frame, "zone_id")
-    found = find_zones(plan, np.asarray(frame.geometry.array, dtype=object), tier)
+    found = _find_zones(plan, np.asarray(frame.geometry.array, dtype=object), tier)
     return pd.DataFrame({
         "id": text_of(frame, "stop_id"), "kind": text_of(frame, "kind"), "tier": tier,
         "zone": [t or f for t, f in zip(told, found, strict=True)],
@@ -231,19 +232,13 @@ def _read_stops(plan: Plan) -> pd.DataFrame:
         "asked": ~_flags(frame, "optional")})
 
 
-def find_zones(plan: Plan, points: Shapes, tier: Sequence[str]) -> list[str]:
-    """Return the zone of its tier that each point lies in, the first by id; ``""`` for none."""
-    out = [""] * len(points)
-    zones = plan.layer("zones").sort_values("zone_id", kind="stable")
-    if zones.empty or not len(points):
-        return out
-    ids, tiers = text_of(zones, "zone_id"), text_of(zones, "tier")
-    at, zone = shapely.STRtree(np.asarray(zones.geometry.array)).query(
-        points, predicate="dwithin", distance=_ON_M)
-    for k in np.lexsort((zone, at))[::-1].tolist():
-        if tiers[zone[k]] == tier[at[k]]:
-            out[at[k]] = ids[zone[k]]
-    return out
+def _find_zones(plan: Plan, points: Shapes, tier: Sequence[str]) -> list[str]:
+    """Return the zone of its tier that each point belongs to; ``""`` for none."""
+    out, zones, tiers = np.full(len(points), "", dtype=object), plan.layer("zones"), np.array(tier)
+    for name in TIERS:
+        rows = np.flatnonzero(tiers == name)
+        out[rows] = find_zones(points[rows], zones, name)
+    return [str(z) for z in out]
 
 
 def _read_routes(plan: Plan, days: pd.DataFrame, teams: pd.DataFrame) -> pd.DataFrame:

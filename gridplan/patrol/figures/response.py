@@ -22,8 +22,8 @@ from gridplan.network import (
 )
 from gridplan.pages.ground import text_of
 from gridplan.params import MODES, WALKERS, NetworkParams
-from gridplan.patrol.figures.places import Shapes, Units
 from gridplan.patrol.figures.table import CITY, Floats, Table
+from gridplan.patrol.figures.units import Shapes, Units
 from gridplan.plan import Plan
 
 Ints = NDArray[np.int64]

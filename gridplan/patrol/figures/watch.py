@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from gridplan.layers import one_polygon
 from gridplan.pages.ground import text_of
 from gridplan.patrol.figures.made import Made
-from gridplan.patrol.figures.places import Shapes
 from gridplan.patrol.figures.table import Floats, Table, split_scopes
+from gridplan.patrol.figures.units import Shapes
 
 RADIUS = "radius_m"
 _BLIND = 0.5  # the part of a street unseen from which on it is blind
