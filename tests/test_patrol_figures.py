@@ -314,6 +314,13 @@ def test_entropy_lies_between_none_and_the_days(rows):
     mean, things = measure_entropy(held)
     assert (mean is None) == (things == 0)
     assert mean is None or 0 <= mean <= np.log2(5) + 1e-12
+    told = {}
+    for thing in sorted(set(held["thing"])):
+        lists = [sorted(m for a, d, m in rows if (a, d) == (thing, day)) for day in range(5)]
+        nth = [[int(m[k]) // 15 % 96 for m in lists if len(m) > k] for k in range(30)]
+        told[thing] = [find_entropy(b) for b in nth if len(b) > 1]
+    means = [np.mean(bits) for bits in told.values() if bits]
+    assert mean == (pytest.approx(np.mean(means)) if means else None)
     share = measure_overlap(held, range(5))
     assert share is None or 0 <= share <= 1
 
@@ -376,7 +383,7 @@ def test_the_place_fits_the_minutes_where_a_route_passes_it_twice():
         depart = f"{arrive[:4]}{int(arrive[4]) + 1}"
         plan = make([team()], [trip("T1", "D1", EARLY, way, [
             ("S1", "08:59", "09:00"), ("S2", arrive, depart)], duration_min=70)], (), stops)
-        trail = follow_units(read_made(plan)).trails[0]
+        trail = follow_units(read_made(plan)).trail(0)
         assert tuple(trail.find_metres(np.array([540.0, 60.0 * 9 + int(arrive[3:])]))) == metres
 
 

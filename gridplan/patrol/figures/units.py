@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import geopandas as gpd
@@ -51,10 +51,26 @@ class Trail:
 
 @dataclass(frozen=True)
 class Units:
-    """Every team and day on duty (rows of ``Made.duties``), with its trail if it leaves."""
+    """Every team and day on duty (rows of ``Made.duties``), with its route if it leaves."""
 
-    duties: pd.DataFrame
-    trails: tuple[Trail | None, ...]
+    made: Made
+    routes: tuple[int, ...]
+    _visits: dict[int, pd.DataFrame]
+    _trails: dict[int, Trail] = field(default_factory=dict)
+
+    @property
+    def duties(self) -> pd.DataFrame:
+        """Who is on duty."""
+        return self.made.duties
+
+    def trail(self, route: int) -> Trail:
+        """Return the trail of a row of ``Made.routes``; it is made when it is asked for."""
+        if route not in self._trails:
+            row = self.made.routes.iloc[route]
+            visits = self._visits.get(route, self.made.visits.iloc[:0])
+            self._trails[route] = make_trail(row["line"], _anchors(self.made, visits),
+                                             _rests(visits), row["start"], row["duration_min"])
+        return self._trails[route]
 
     def place(self, minute: float) -> tuple[NDArray[np.int64], Floats]:
         """Return the rows on duty at a minute and their (k, 2) coordinates.
@@ -64,8 +80,9 @@ class Units:
         start, end = (self.duties[c].to_numpy(dtype=np.float64) for c in ("start", "end"))
         rows, xy = [], []
         for k in np.flatnonzero((start <= minute) & (minute < end)).tolist():
-            trail, station = self.trails[k], self.duties["station"].iloc[k]
-            if trail is not None:
+            route, station = self.routes[k], self.duties["station"].iloc[k]
+            if route >= 0:
+                trail = self.trail(route)
                 at = float(trail.find_metres(np.array([minute]))[0])
                 point = shapely.line_interpolate_point(trail.line, at)
             elif station is not None:
@@ -120,28 +137,23 @@ def place_units(plan: Plan, day: str, minute: float) -> gpd.GeoDataFrame:
 
 
 def follow_units(made: Made) -> Units:
-    """Put every route in time, and match routes with who is on duty."""
-    visits = {int(k): rows for k, rows in made.visits.groupby("route", sort=True)}
-    none = made.visits.iloc[:0]
-    trails: dict[tuple[int, str, str], Trail] = {}
-    for k, route in enumerate(made.routes.itertuples()):
-        if route.line is not None and not route.line.is_empty and np.isfinite(route.start):
-            trails[route.day, route.team_id, route.shift] = make_trail(
-                route.line, _anchors(made, visits.get(k, none)), _rests(visits.get(k, none)),
-                route.start, route.duration_min)
+    """Match routes with who is on duty."""
+    routes = {key: k for k, (key, line) in enumerate(zip(
+        zip(made.routes["day"], made.routes["team_id"], made.routes["shift"], strict=True),
+        made.routes["line"], strict=True)) if line is not None and not line.is_empty}
     held = zip(made.duties["day"], made.duties["team_id"], made.duties["shift"], strict=True)
-    return Units(made.duties, tuple(trails.get(key) for key in held))
+    return Units(made, tuple(routes.get(key, -1) for key in held),
+                 {int(k): rows for k, rows in made.visits.groupby("route", sort=True)})
 
 
 def _anchors(made: Made, visits: pd.DataFrame) -> list[tuple[float, float, Any]]:
     """Return arrival, departure and shape of every visit with a place and times."""
-    out = []
-    for row in visits.itertuples():
-        if row.thing >= 0 and np.isfinite(row.arrive) and np.isfinite(row.depart):
-            shape = (made.stops["point"] if row.what == "stop" else made.required["line"]
-                     ).iloc[row.thing]
-            out.append((row.arrive, max(row.arrive, row.depart), shape))
-    return out
+    held = visits[((visits["thing"] >= 0) & visits["arrive"].notna() & visits["depart"].notna()
+                   ).to_numpy(bool)]
+    shapes = {"stop": made.stops["point"].to_numpy(dtype=object),
+              "pass": made.required["line"].to_numpy(dtype=object)}
+    return [(a, max(a, d), shapes[what][k]) for what, k, a, d in zip(
+        *(held[c].tolist() for c in ("what", "thing", "arrive", "depart")), strict=True)]
 
 
 def _rests(visits: pd.DataFrame) -> Floats:
@@ -227,9 +239,7 @@ def locate_visits(line: shapely.LineString, shapes: Sequence[Any], times: Floats
     ...               np.array([12.0, 13, 13, 16]), 1.0).tolist()
     [[12.0, 12.0], [12.0, 15.0]]
     """
-    xy = np.asarray(line.coords)[:, :2]
-    along = np.concatenate([[0.0], np.hypot(*np.diff(xy, axis=0).T).cumsum()])
-    options = [_find_spans(line, xy, along, shape) for shape in shapes]
+    options = _find_spans(line, shapes)
     # The first way begins at an unknown time: no place of it costs anything.
     cost, back = [np.zeros(len(options[0]))], [np.zeros(len(options[0]), dtype=np.int64)]
     for k in range(1, len(options)):
@@ -247,34 +257,54 @@ def locate_visits(line: shapely.LineString, shapes: Sequence[Any], times: Floats
     return out
 
 
-def _find_spans(line: shapely.LineString, xy: Floats, along: Floats, shape: Any) -> Floats:
-    """Return every (begin, end) along a route at which it may do a visit."""
-    if shape.geom_type == "Point":
-        held = _find_spots(xy, along, np.asarray(shape.coords)[0, :2])
-        return np.stack([held, held], axis=1)
-    ends = np.asarray(shape.coords)[[0, -1], :2]
-    one, two = (_find_spots(xy, along, end) for end in ends)
-    pairs = np.concatenate([np.stack(np.broadcast_arrays(a[:, None], b[None, :]), axis=-1
-                                     ).reshape(-1, 2) for a, b in ((one, two), (two, one))])
-    long = np.abs(pairs[:, 1] - pairs[:, 0] - shape.length)
-    pairs = pairs[long <= max(_LONGER_M, _LONGER * shape.length)]
-    middle = shapely.line_interpolate_point(shape, 0.5, normalized=True)
-    off = shapely.distance(shapely.line_interpolate_point(line, pairs.mean(axis=1)), middle)
-    pairs = np.unique(pairs[off <= max(_LONGER_M, _LONGER * shape.length)], axis=0)
-    if len(pairs):
-        return pairs
-    held = _find_spots(xy, along, np.array([middle.x, middle.y]))
-    return np.stack([held, held], axis=1)
+def _find_spans(line: shapely.LineString, shapes: Sequence[Any]) -> list[Floats]:
+    """Return for each visit every (begin, end) along a route at which it may be."""
+    ends = [np.asarray(shape.coords)[[0, -1], :2] for shape in shapes]
+    middles = np.array([s if s.geom_type == "Point" else
+                        shapely.line_interpolate_point(s, 0.5, normalized=True) for s in shapes])
+    spots = find_spots(line, np.concatenate([*ends, shapely.get_coordinates(middles)]))
+    long = shapely.length(np.asarray(shapes, dtype=object))
+    slack = np.maximum(_LONGER_M, _LONGER * long)
+    held, owner = [], []
+    for k in np.flatnonzero(long > 0).tolist():
+        one, two = spots[2 * k], spots[2 * k + 1]
+        for a, b in ((one, two), (two, one)):
+            i, j = np.nonzero(np.abs(b[None, :] - a[:, None] - long[k]) <= slack[k])
+            held.append(np.stack([a[i], b[j]], axis=1))
+            owner.append(np.full(len(i), k))
+    out = [np.stack([m, m], axis=1) for m in spots[2 * len(shapes):]]
+    if held:
+        pairs, of = np.concatenate(held), np.concatenate(owner)
+        off = shapely.distance(shapely.line_interpolate_point(line, pairs.mean(axis=1)),
+                               middles[of])
+        pairs, of = pairs[off <= slack[of]], of[off <= slack[of]]
+        first = np.searchsorted(of, np.arange(len(shapes) + 1))
+        for k in np.flatnonzero(np.diff(first)).tolist():
+            out[k] = pairs[first[k]:first[k + 1]]
+    return out
 
 
-def _find_spots(xy: Floats, along: Floats, point: Floats) -> Floats:
-    """Return where along a line a point lies: every place that is as near as the nearest."""
-    start, step = xy[:-1], np.diff(xy, axis=0)
-    square = np.maximum((step**2).sum(axis=1), 1e-12)
-    part = np.clip(((point - start) * step).sum(axis=1) / square, 0, 1)
-    away = np.hypot(*(start + part[:, None] * step - point).T)
-    found = np.sort((along[:-1] + part * np.diff(along))[away <= away.min() + _NEAR_M])
-    return found[np.append(True, np.diff(found) > 2 * _NEAR_M)]
+def find_spots(line: shapely.LineString, points: Floats) -> list[Floats]:
+    """Return where along a line each point lies: every place that is as near as the nearest.
+
+    >>> line = shapely.LineString([(0, 0), (9, 0), (0, 0)])
+    >>> [spots.tolist() for spots in find_spots(line, np.array([[2.0, 0.0], [9.0, 1.0]]))]
+    [[2.0, 16.0], [9.0]]
+    """
+    xy = np.asarray(line.coords)[:, :2]
+    step = np.diff(xy, axis=0)
+    long = np.hypot(*step.T)
+    along, square = np.cumsum(long) - long, np.maximum(long**2, 1e-12)
+    to_x, to_y = (points[:, i, None] - xy[None, :-1, i] for i in (0, 1))
+    part = np.clip((to_x * step[:, 0] + to_y * step[:, 1]) / square, 0, 1)
+    away = np.hypot(to_x - part * step[:, 0], to_y - part * step[:, 1])
+    row, segment = np.nonzero(away <= away.min(axis=1, keepdims=True) + _NEAR_M)
+    found = along[segment] + part[row, segment] * long[segment]
+    order = np.lexsort((found, row))
+    row, found = row[order], found[order]
+    new = np.append(True, (np.diff(found) > 2 * _NEAR_M) | (np.diff(row) > 0))
+    row, found = row[new], found[new]
+    return np.split(found, np.searchsorted(row, np.arange(1, len(points))))
 
 
 def sample_times(made: Made) -> Floats:

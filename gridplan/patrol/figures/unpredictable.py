@@ -53,12 +53,14 @@ def measure_entropy(arrivals: pd.DataFrame) -> tuple[float | None, int]:
     """
     held = arrivals.sort_values(["thing", "day", "minute"], kind="stable")
     held = held.assign(nth=held.groupby(["thing", "day"]).cumcount(), band=find_bands(held))
-    found: dict[object, list[float]] = {}
-    for (thing, _), rows in held.groupby(["thing", "nth"], sort=True):
-        if len(rows) >= _LEAST_DAYS:
-            found.setdefault(thing, []).append(find_entropy(rows["band"]))
-    means = [float(np.mean(values)) for values in found.values()]
-    return (float(np.mean(means)) if means else None), len(means)
+    count = held.groupby(["thing", "nth", "band"]).size()
+    rows = pd.DataFrame({"n": count, "told": count * np.log2(count)}).groupby(
+        ["thing", "nth"]).sum()
+    rows = rows[(rows["n"] >= _LEAST_DAYS).to_numpy(bool)]
+    # Σ −c/n · log₂ c/n over the counts c of n values.
+    bits = np.log2(rows["n"]) - rows["told"] / rows["n"]
+    means = bits.clip(lower=0).groupby("thing").mean()
+    return (float(means.mean()) if len(means) else None), len(means)
 
 
 def measure_overlap(arrivals: pd.DataFrame, days: Sequence[int]) -> float | None:
