@@ -150,9 +150,9 @@ def propose_stations(plan: Plan, web: Web, zones: gpd.GeoDataFrame, work: Work, 
     tier's mode may use. A post that serves several zones is one row without tier and zone.
     """
     posts = plan.layer("facilities").sort_values("facility_id")
-    posts = posts[[any(c in _POSTS for c in told.split(";"))
-                   for told in text_of(posts, "categories", "").tolist()]]
-    posts = posts[text_of(posts, "status", "existing") != "proposed"]
+    is_post = np.array([any(c in _POSTS for c in told.split(";"))
+                        for told in text_of(posts, "categories", "").tolist()], dtype=bool)
+    posts = posts[is_post & (text_of(posts, "status", "existing") != "proposed")]
     at = posts.geometry.to_numpy()
     rows = []
     centres = _find_centres(zones, work)
