@@ -261,6 +261,15 @@ def test_drawn_lines_are_cut_where_they_meet():
     assert found.length.sum() == pytest.approx(1000)
 
 
+def test_names_of_drawn_lines_stay_unique():
+    web = weave_roads(make_town(3, 2), PARAMS)
+    found = fit_lines(web, draw({"required_id": "a", "xy": [(0, 200), (600, 200)]},
+                                {"required_id": "a-1", "xy": [(200, 0), (200, 200)]},
+                                {"xy": [(0, 0), (200, 0)]}), PARAMS, Findings())
+    assert found["required_id"].is_unique
+    assert found["required_id"].notna().all()
+
+
 def test_half_an_edge_is_enough_and_of_less_the_best():
     web = weave_roads(make_town(4, 1), PARAMS)
     over = fit_lines(web, draw({"xy": [(90, 2), (650, 2)]}), PARAMS, Findings())
@@ -430,6 +439,9 @@ def test_uneven_zones_are_told():
     load = layers["zones"].loc[layers["zones"]["tier"] == "community", "workload"]
     assert load.max() > 1.25 * load.mean()
     assert [f.key for f in findings.items] == ["patrol.zones_uneven"]
+    # No division can be better: the fullest zone is one grid.
+    told = findings.items[0].values
+    assert told["mean"] < told["bound"] == told["most"]
 
 
 def test_a_place_on_a_border_is_the_first_zones_and_outside_the_nearest():
@@ -652,6 +664,10 @@ def test_days_that_a_calendar_lacks_are_added():
     layers = propose(FULL, {"calendar": first}, days=WEEK[:3])
     duty = layers["calendar"].groupby("date")["duty"].first()
     assert duty.to_dict() == {WEEK[0]: "high", WEEK[1]: "high", WEEK[2]: "normal"}
+
+
+def test_without_days_there_is_no_calendar():
+    assert propose(FULL, days=[])["calendar"].empty
 
 
 def test_a_plan_without_grids_is_refused():

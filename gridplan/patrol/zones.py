@@ -289,7 +289,8 @@ def _tell_uneven(label: Ints, minutes: Floats, tier: str, findings: Findings) ->
     if tier == "community" and load.max() > UNEVEN * load.mean() > 0:
         findings.add("patrol.zones_uneven", "warning", layer="zones", row=tier,
                      count=len(load), most=round(float(load.max())),
-                     mean=round(float(load.mean())))
+                     mean=round(float(load.mean())),
+                     bound=round(max(float(load.mean()), float(minutes.max()))))
 
 
 def _draw_zones(plan: Plan, grids: gpd.GeoDataFrame, label: Ints, tier: str, work: Work,
