@@ -290,6 +290,19 @@ def test_a_line_goes_with_the_nearer_of_two_roads():
     assert set(told["road_id"]) == {"h0-0"}
 
 
+def test_a_short_street_that_crosses_a_line_is_not_along_it():
+    plan = make_town(3, 2)
+    stub = gpd.GeoDataFrame({"road_id": ["stub"], "road_class": ["residential"]}, crs=CRS,
+                            geometry=[shapely.LineString([(300, 200), (300, 218)])])
+    web = weave_roads(plan.with_layers(roads=conform("roads", pd.concat(
+        [plan.layer("roads"), stub], ignore_index=True))), PARAMS)
+    line = {"xy": [(0, 203), (600, 203)]}
+    assert set(fit_lines(web, draw(line), PARAMS, Findings())["road_id"]) == {"h1-0"}
+    findings = Findings()
+    fit_lines(web, draw({"required_id": "x", "road_id": "stub", **line}), PARAMS, findings)
+    assert [(f.key, f.row) for f in findings.items] == [("patrol.required_off", "x")]
+
+
 def test_lines_that_no_road_lies_along_are_named_all_at_once():
     plan = make_town(3, 2)
     with pytest.raises(InputError) as error:
