@@ -19,6 +19,7 @@ from gridplan.regions.kernels import draw, draw_below
 jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 NONE = -1
+FAR = 2**62  # later and dearer than anything
 LONGEST_STRING = 10.0  # visits taken out of one route at most
 MEAN_RUINED = 10.0  # visits taken out of all routes, about
 BLINK = 0.01  # share of places not seen
@@ -51,14 +52,16 @@ def next_begin(w: Work, x: int, t: int, begin: Ints, own: Ints) -> int:
 
 @jit
 def _run_tail(w: Work, v: int, route: Ints, size: int, leg: int, arrive: int, begin: Ints,
-              own: Ints) -> int:
+              own: Ints, reach: Ints) -> int:
     """Time a route from visit ``leg`` on, reached at ``arrive``; return when it is back, or NONE.
 
-    ``own`` takes the begins; on failure what was set is taken back.
+    ``own`` takes the begins, ``reach`` when each leg from this one on arrives, ``FAR`` where it
+    does not; on failure what was set in ``own`` is taken back.
     """
     t = arrive
     i = leg
     while i < size:
+        reach[i] = t
         x = route[i]
         b = next_begin(w, x, t, begin, own)
         if b == NONE:
@@ -71,11 +74,25 @@ def _run_tail(w: Work, v: int, route: Ints, size: int, leg: int, arrive: int, be
             break
         t = b + w.stay[x] + way
         i += 1
+    if i == size:
+        reach[size] = t
+    else:
+        reach[i + 1:size + 1] = FAR
     if i < size or t > w.finish[v]:
         for j in range(leg, i):
             own[route[j]] = NONE
         return NONE
     return t
+
+
+@jit
+def _binds(w: Work, x: int, begin: Ints, own: Ints) -> bool:
+    """Return whether the begin of ``x`` may still bind a later visit of its route by spacing."""
+    if w.spacing[x] > 0:
+        for y in range(w.first[x], w.after[x]):
+            if y != x and begin[y] == NONE and own[y] == NONE:
+                return True
+    return False
 
 
 @jit
@@ -99,10 +116,18 @@ def time_route(w: Work, v: int, route: Ints, size: int, begin: Ints, own: Ints, 
     tuple
         When the team is back, ``NONE`` if the route cannot be; the leg its break lies on (0: on
         the way to the first visit) and when the break begins, ``NONE`` without one.
+
+    Notes
+    -----
+    The break is tried on every leg. Who has rested and reaches a leg no earlier than with the
+    break tried last is nowhere earlier after it either, unless a visit made between the two
+    breaks binds one that follows: such a break is left out, which changes no result.
     """
     rest = w.rest[v]
     back, rest_leg, rest_begin = NONE, NONE, NONE
     t, here = w.ready[v], w.start[v]
+    reach = np.full(size + 1 if rest > 0 else 0, FAR)
+    bound = False
     for leg in range(size + 1):
         there = w.end[v] if leg == size else w.node[route[leg]]
         way = w.travel[w.mode[v], here, there]
@@ -115,14 +140,16 @@ def time_route(w: Work, v: int, route: Ints, size: int, begin: Ints, own: Ints, 
         if rest > 0 and resting + rest <= w.rest_to[v] and (
                 leg == size or b == NONE or b + w.stay[route[leg]] > w.rest_from[v]):
             arrive = max(t + way, w.rest_from[v]) + rest
-            end = _run_tail(w, v, route, size, leg, arrive, begin, own)
-            if end != NONE:
-                if back == NONE or end < back:
-                    back, rest_leg, rest_begin = end, leg, resting
-                    for j in range(size):
-                        best[route[j]] = own[route[j]]
-                for j in range(leg, size):
-                    own[route[j]] = NONE
+            if bound or arrive < reach[leg]:
+                bound = False
+                end = _run_tail(w, v, route, size, leg, arrive, begin, own, reach)
+                if end != NONE:
+                    if back == NONE or end < back:
+                        back, rest_leg, rest_begin = end, leg, resting
+                        for j in range(size):
+                            best[route[j]] = own[route[j]]
+                    for j in range(leg, size):
+                        own[route[j]] = NONE
         if leg == size:
             if rest == 0:
                 back = t + way
@@ -132,6 +159,7 @@ def time_route(w: Work, v: int, route: Ints, size: int, begin: Ints, own: Ints, 
             break
         else:
             own[route[leg]] = b
+            bound = bound or _binds(w, route[leg], begin, own)
             t, here = b + w.stay[route[leg]], w.node[route[leg]]
     for j in range(size):
         own[route[j]] = NONE
@@ -227,19 +255,16 @@ def _first_open(w: Work, x: int, t: int) -> int:
 
 
 @jit
-def find_place(w: Work, s: State, x: int, scratch: Ints, luck: NDArray[np.uint64], blink: float
-               ) -> tuple[int, int]:
-    """Return team and position where visit ``x`` costs least, ``(NONE, NONE)`` if nowhere.
+def _list_places(w: Work, s: State, x: int, prices: Ints, places: Ints) -> int:
+    """List where visit ``x`` may fit by windows and shift, and at what price; return how many.
 
-    With ``blink`` above 0 a place is now and then not seen.
+    A place is team times visits + 1, plus position. Prices are below the penalty of ``x``.
     """
-    own, best, trial, kept = scratch[0], scratch[1], scratch[2], scratch[3]
-    most = s.load.max()
-    cheapest, team, place = w.penalty[x], NONE, NONE
+    most, count = s.load.max(), 0
     for v in range(w.mode.size):
         if not w.allowed[x, v]:
             continue
-        size, ways, hidden = s.sizes[v], w.travel[w.mode[v]], False
+        size, ways = s.sizes[v], w.travel[w.mode[v]]
         for i in range(size + 1):
             before = w.start[v] if i == 0 else w.node[s.routes[v, i - 1]]
             behind = w.end[v] if i == size else w.node[s.routes[v, i]]
@@ -249,29 +274,54 @@ def find_place(w: Work, s: State, x: int, scratch: Ints, luck: NDArray[np.uint64
             more = there + back - max(0, ways[before, behind])
             price = (more + w.toll[x, v]
                      + w.balance * max(0, s.load[v] + more + w.stay[x] - most))
-            if price >= cheapest or (blink > 0 and draw(luck) < blink):
+            if price >= w.penalty[x]:
                 continue
-            t = w.ready[v] if i == 0 else w.stay[s.routes[v, i - 1]] + (
-                kept[i - 1] if hidden else s.begin[s.routes[v, i - 1]])
+            t = w.ready[v] if i == 0 else w.stay[s.routes[v, i - 1]] + s.begin[s.routes[v, i - 1]]
             t = _first_open(w, x, t + there)
             until = w.finish[v] if i == size else s.latest[s.routes[v, i]]
-            if t == NONE or t + w.stay[x] + back > until:
-                continue
-            if not hidden:
-                hidden = True
-                for j in range(size):
-                    kept[j] = s.begin[s.routes[v, j]]
-                    s.begin[s.routes[v, j]] = NONE
-            trial[:i] = s.routes[v, :i]
-            trial[i] = x
-            trial[i + 1:size + 1] = s.routes[v, i:size]
-            end, _, _ = time_route(w, v, trial, size + 1, s.begin, own, best)
-            if end != NONE:
-                cheapest, team, place = price, v, i
-        if hidden:
-            for j in range(size):
-                s.begin[s.routes[v, j]] = kept[j]
-    return team, place
+            if t != NONE and t + w.stay[x] + back <= until:
+                prices[count], places[count] = price, v * (s.at.size + 1) + i
+                count += 1
+    return count
+
+
+@jit
+def _fits(w: Work, s: State, x: int, v: int, i: int, scratch: Ints) -> bool:
+    """Return whether the route of team ``v`` can be with visit ``x`` at position ``i``."""
+    own, best, trial, kept = scratch[0], scratch[1], scratch[2], scratch[3]
+    size = s.sizes[v]
+    for j in range(size):
+        y = s.routes[v, j]
+        trial[j + (j >= i)] = y
+        kept[j] = s.begin[y]
+        s.begin[y] = NONE
+    trial[i] = x
+    end, _, _ = time_route(w, v, trial, size + 1, s.begin, own, best)
+    for j in range(size):
+        s.begin[s.routes[v, j]] = kept[j]
+    return end != NONE
+
+
+@jit
+def find_place(w: Work, s: State, x: int, scratch: Ints, luck: NDArray[np.uint64], blink: float
+               ) -> tuple[int, int]:
+    """Return team and position where visit ``x`` costs least, ``(NONE, NONE)`` if nowhere.
+
+    Places are timed from the cheapest on until one holds. With ``blink`` above 0 a place is now
+    and then not seen.
+    """
+    most = s.sizes.sum() + s.sizes.size
+    prices, places = np.empty(most, np.int64), np.empty(most, np.int64)
+    count = _list_places(w, s, x, prices, places)
+    for _ in range(count):
+        c = prices[:count].argmin()
+        if prices[c] == FAR:
+            break
+        v, i = divmod(places[c], s.at.size + 1)
+        if (blink <= 0 or draw(luck) >= blink) and _fits(w, s, x, v, i, scratch):
+            return v, i
+        prices[c] = FAR
+    return NONE, NONE
 
 
 @jit
@@ -325,9 +375,8 @@ def _ruin(w: Work, s: State, near: NDArray[np.int32], scratch: Ints, luck: NDArr
 def recreate(w: Work, s: State, keys: NDArray[np.float64], scratch: Ints,
              luck: NDArray[np.uint64], blink: float) -> None:
     """Put every visit that is not made where it costs least, in the order of ``keys``."""
-    for x in np.argsort(keys, kind="mergesort"):
-        if s.at[x] != NONE:
-            continue
+    out = np.flatnonzero(s.at == NONE)
+    for x in out[np.argsort(keys[out], kind="mergesort")]:
         v, i = find_place(w, s, x, scratch, luck, blink)
         if v == NONE:
             continue
