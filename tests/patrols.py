@@ -163,7 +163,7 @@ STOPS = [
      "service_min": 5, "windows": "07:30-09:00;09:30-17:00"},
     {"stop_id": "S2", "kind": "hotspot", "tier": "town", "visits_per_day": 1.0,
      "service_min": 5, "windows": "21:00-03:00"},
-    {"stop_id": "S3", "kind": "market", "visits_per_week": 3.5, "service_min": 8},
+    {"stop_id": "S3", "kind": "market", "visits_per_week": 7.0, "service_min": 8},
     {"stop_id": "S4", "kind": "bank", "tier": "town", "visits_per_day": 1.0, "service_min": 10,
      "windows": "10:00-10:05"},
     {"stop_id": "S5", "kind": "hospital", "tier": "city", "visits_per_day": 1.0,

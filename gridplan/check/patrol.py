@@ -15,7 +15,16 @@ import pandas as pd
 from gridplan.check import patrol_rules, patrol_sets
 from gridplan.check.patrol_counts import Reasons, check_counts, count_visits
 from gridplan.check.patrol_desk import PIECE, STOP, PatrolDesk, lay_patrol
+from gridplan.check.patrol_figures import (
+    CORDON,
+    OF_POINTS,
+    OF_UNITS,
+    compare_figures,
+    list_figures,
+)
+from gridplan.check.patrol_reach import check_response, place_units
 from gridplan.check.patrol_routes import (
+    Followed,
     check_durations,
     check_ends,
     check_lengths,
@@ -63,12 +72,28 @@ def _check_planned(plan: PlanData, report: CheckReport) -> None:
     patrol_rules.check_places(report, desk)
     check_stale(plan, report)
     ways = _Streets(desk)
-    _check_routes(report, desk, ways)
+    followed = _check_routes(report, desk, ways)
     counts = count_visits(desk)
     check_counts(report, desk, counts)
     Reasons(desk, ways, counts).check(report)
     patrol_sets.check_bounds(report, desk)
     patrol_sets.check_work(report, desk, _least_seconds(desk, ways))
+    _check_figures(report, desk, followed)
+
+
+def _check_figures(report: CheckReport, desk: PatrolDesk, followed: Followed) -> None:
+    """Work out all figures anew, and say which ones cannot be."""
+    named = set(desk.plan.ids("figures", "name"))
+    unknown = [*OF_POINTS, *OF_UNITS]
+    if named & set(OF_POINTS):
+        report.lacking.append("posts")
+    if CORDON in named:
+        report.lacking.append("cordon")
+    if not desk.plan.run.get("patrol:base_km"):
+        unknown.append("vary_price")
+    compare_figures(report, desk, list_figures(desk), tuple(unknown))
+    if named & set(OF_UNITS):
+        check_response(report, desk, place_units(desk, followed))
 
 
 class _Streets:
@@ -85,7 +110,7 @@ class _Streets:
 
 
 def _check_routes(report: CheckReport, desk: PatrolDesk, ways: Callable[[str], ModeWays]
-                  ) -> None:
+                  ) -> Followed:
     """Follow every route on the streets of its mode."""
     out = new_followed(desk.plan)
     modes = desk.routes["mode"].to_numpy(object)
@@ -96,6 +121,7 @@ def _check_routes(report: CheckReport, desk: PatrolDesk, ways: Callable[[str], M
         check_streets(report, desk, ways(mode), held)
         follow_routes(report, desk, held, out)
     check_durations(report, desk, out)
+    return out
 
 
 def _least_seconds(desk: PatrolDesk, ways: Callable[[str], ModeWays]) -> pd.Series:

@@ -71,6 +71,10 @@ class PatrolAsked:
         told = self.cruise.tables.get("patrol", {}).get("staff")
         return {**_STAFF, **_numbers(told)}
 
+    def members(self) -> dict[str, float]:
+        """Return how many a team has where its row does not tell, by tier."""
+        return _numbers(self.cruise.tables.get("patrol", {}).get("members"))
+
     def seconds_a_metre(self, mode: str) -> float:
         """Return the seconds that an effective metre of cruising takes."""
         if mode == "foot":

@@ -68,11 +68,10 @@ def count_visits(desk: PatrolDesk) -> Counts:
 def _of_the_week(often: float, desk: PatrolDesk) -> tuple[int, int]:
     """Return the least and most that is asked of the days of a run: their share of a week.
 
-    Whether levels of single days count is left open, so the highest one is the most.
+    Of more than seven days the first seven may be all that is asked. Duty levels do not count.
     """
     weeks = len(desk.days) / _A_WEEK
-    high = max((d.level for d in desk.days), default=1.0)
-    return count_up(often, min(weeks, 1.0)), count_up(often, max(weeks, 1.0) * max(high, 1.0))
+    return count_up(often, min(weeks, 1.0)), count_up(often, weeks)
 
 
 def _day(day: str, kind: int, thing: int, by_week: set[int]) -> str:
@@ -126,18 +125,20 @@ class Reasons:
     def check(self, report: CheckReport) -> None:
         """Hold the reason of every row to what can be worked out."""
         wrong: dict[str, list[str]] = {}
-        rules = {"window": self._window, "tier": self._tier, "zone": self._zone,
-                 "way": self._way, "shift": self._shift, "spacing": self._spacing,
-                 "crowded": self._crowded}
+        rules = {"window": (self._window, "patrol_reason_window"),
+                 "tier": (self._tier, "patrol_reason_tier"),
+                 "zone": (self._zone, "patrol_reason_zone"),
+                 "way": (self._way, "patrol_reason_way"),
+                 "shift": (self._shift, "patrol_reason_shift"),
+                 "spacing": (self._spacing, "patrol_reason_spacing"),
+                 "crowded": (self._crowded, "patrol_reason_crowded"),
+                 "team": (self._team, "patrol_reason_team")}
         for row in list_unmet(self.desk).itertuples(index=False):
-            if row.reason == "team":
-                fine = self.desk.asked.without
-            else:
-                fine = rules[row.reason]((row.kind, row.thing), row)
-            if not fine:
-                wrong.setdefault(row.reason, []).append(row.unmet_id)
-        for reason, names in wrong.items():
-            tell(report, f"patrol_reason_{reason}", "unmet", names, "reason")
+            holds, key = rules[row.reason]
+            if not holds((row.kind, row.thing), row):
+                wrong.setdefault(key, []).append(row.unmet_id)
+        for key, names in wrong.items():
+            tell(report, key, "unmet", names, "reason")
 
     # Who may do it ---------------------------------------------------------------------------
 
@@ -192,6 +193,9 @@ class Reasons:
         return self._chains[key]
 
     # The reasons -----------------------------------------------------------------------------
+
+    def _team(self, _: Thing, __: object) -> bool:
+        return self.desk.asked.without
 
     def _window(self, thing: Thing, _: object) -> bool:
         return all(b - a < self._stay(thing) for a, b in self._windows(thing))

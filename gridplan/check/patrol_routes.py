@@ -59,13 +59,15 @@ class Followed:
     """What following a route gave, one row per route of the desk.
 
     ``out_s`` and ``home_s`` are the least seconds to the first visit and from the last one,
-    ``longest_home_s`` the most, ``travel_s`` those of the whole way.
+    ``longest_home_s`` the most, ``travel_s`` those of the whole way. ``knots`` are where it is
+    when: for each route (k, 2) minutes and metres along its line.
     """
 
     out_s: Floats
     home_s: Floats
     longest_home_s: Floats
     travel_s: Floats
+    knots: list[Floats]
 
 
 def trace_routes(desk: PatrolDesk, ways: ModeWays, rows: Ints) -> Traces:
@@ -163,12 +165,14 @@ def check_lengths(report: CheckReport, desk: PatrolDesk) -> None:
                          minlength=len(routes)) if len(passes) else np.zeros(len(routes))
     length = np.asarray(shapely.length(desk.plan.shapes("routes")), dtype=np.float64)
     told = routes["distance_m"].to_numpy(float)
-    for column, real in (("distance_m", length), ("served_m", served),
-                         ("deadhead_m", told - routes["served_m"].to_numpy(float))):
+    for key, column, real in (
+            ("patrol_distance_m", "distance_m", length), ("patrol_served_m", "served_m", served),
+            ("patrol_deadhead_m", "deadhead_m",
+             np.maximum(told - routes["served_m"].to_numpy(float), 0))):
         found = routes[column].to_numpy(float)
         bad = ~(np.abs(found - real) <= 0.1 + 1e-6 * np.abs(real))
         if bad.any():
-            tell(report, f"patrol_{column}", "routes", routes["route_id"][bad], column,
+            tell(report, key, "routes", routes["route_id"][bad], column,
                  found=shown(found[bad][0]), expected=shown(real[bad][0]))
 
 
@@ -238,6 +242,7 @@ class _Walk:
         self.clock = start_min
         self.rested = 0.0
         self.first = -1
+        self.told: list[tuple[float, float, Ints, Ints, Ints]] = []
 
     def rest(self, minutes: float) -> None:
         self.rested += minutes
@@ -257,9 +262,23 @@ class _Walk:
         fine = (way <= least) & (stay <= (depart - arrive + 1) * _MINUTE_S * _SLACK)
         if self.first < 0:
             self.first = int(begin.min())
-        self.here = np.unique(end[fine] if fine.any() else end)
+        keep = fine if fine.any() else np.ones(len(end), dtype=bool)
+        self.told.append((arrive, depart, begin[keep], end[keep], self.here[prior[keep]]))
+        self.here = np.unique(end[keep])
         self.clock, self.rested = depart, 0.0
         return "" if fine.any() else "patrol_too_fast"
+
+    def knots(self, metres: Floats) -> Floats:
+        """Return when the route is where, for its visits: (k, 2) minutes and metres."""
+        out: list[tuple[float, float]] = []
+        at = int(self.here[-1])
+        for arrive, depart, begin, end, before in self.told[::-1]:
+            k = int(np.flatnonzero(end == at)[-1])
+            out += [(depart, metres[end[k]]), (arrive, metres[begin[k]])]
+            at = int(before[k])
+        held = np.array(out[::-1], dtype=np.float64).reshape(-1, 2)
+        held[:, 1] -= metres[self.start]
+        return held
 
 
 def follow_routes(report: CheckReport, desk: PatrolDesk, held: Traces, out: Followed) -> None:
@@ -285,6 +304,7 @@ def follow_routes(report: CheckReport, desk: PatrolDesk, held: Traces, out: Foll
         out.home_s[row], out.longest_home_s[row] = home.min(), home.max()
         out.travel_s[row] = held.seconds[walk.last] - held.seconds[walk.start]
         out.out_s[row] = held.seconds[max(walk.first, walk.start)] - held.seconds[walk.start]
+        out.knots[row] = walk.knots(held.metres)
         back = walk.clock + walk.rested + out.home_s[row] / _MINUTE_S / _SLACK
         if back > end[row] + 1e-6:
             late.append(desk.routes["route_id"].iloc[row])
@@ -318,4 +338,4 @@ def new_followed(plan: PlanData) -> Followed:
     """Return room for what following every route will give."""
     count = len(plan.frame("routes"))
     none = [np.full(count, np.nan) for _ in range(4)]
-    return Followed(none[0], none[1], none[2], none[3])
+    return Followed(none[0], none[1], none[2], none[3], [np.zeros((0, 2))] * count)
