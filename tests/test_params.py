@@ -223,7 +223,9 @@ def test_any_good_parameters_survive_the_file(tmp_path_factory, data):
             elif dataclasses.is_dataclass(value):
                 values[f.name] = draw(type(value))
             elif isinstance(value, Mapping):
-                values[f.name] = {k: data.draw(st.floats(v / 2, v)) for k, v in value.items()}
+                values[f.name] = {
+                    k: data.draw(st.floats(v / 2, v)) if isinstance(v, float) else v
+                    for k, v in value.items()}
             else:
                 values[f.name] = data.draw(any_number(value))
         return kind(**values)

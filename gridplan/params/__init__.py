@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,9 +17,11 @@ from typing import Any, Literal
 
 from gridplan.errors import Finding, Findings, InputError, MachineError
 from gridplan.i18n import translate
+from gridplan.params.patrol import PatrolParams as PatrolParams
+from gridplan.params.rules import MODES as MODES
+from gridplan.params.rules import check, counts, within
 
 Effort = Literal["fast", "normal", "best"]
-MODES = ("foot", "bike", "ebike", "car")
 CROSSINGS = ("auto", "join", "apart")
 # Who walks or rides: the mode, and metres a second on a flat way.
 WALKERS: dict[str, tuple[str, float]] = {
@@ -45,7 +45,7 @@ class Range:
     high: int = 500
 
     def __post_init__(self) -> None:
-        _check(self, low=self.low >= 1, high=self.high >= self.low)
+        check(self, low=self.low >= 1, high=self.high >= self.low)
 
     def fits(self, households: int) -> bool:
         """Tell whether ``households`` can be divided into grids of this range, by number alone.
@@ -73,12 +73,12 @@ class HouseholdParams:
         "farm": 1.0, "mixed": 0.7, "yes": 0.5, "": 0.5})
 
     def __post_init__(self) -> None:
-        _check(self, household_size=self.household_size > 0,
+        check(self, household_size=self.household_size > 0,
                gross_area_per_dwelling_m2=self.gross_area_per_dwelling_m2 > 0,
                storey_height_m=self.storey_height_m > 0,
                efficiency=0 < self.efficiency <= 1, default_floors=self.default_floors > 0,
                spread=0 <= self.spread < 1, minimum_footprint_m2=self.minimum_footprint_m2 >= 0,
-               residential_share=all(_within(v, 0, 1)
+               residential_share=all(within(v, 0, 1)
                                      for v in self.residential_share.values()))
 
 
@@ -97,7 +97,7 @@ class BlockParams:
     special_ha: float = 0.5
 
     def __post_init__(self) -> None:
-        _check(self, extend_m=self.extend_m >= 0, sliver_m2=self.sliver_m2 >= 0,
+        check(self, extend_m=self.extend_m >= 0, sliver_m2=self.sliver_m2 >= 0,
                thin=0 <= self.thin < 1, cut_households=self.cut_households >= 1,
                cell_households=self.cell_households >= 1,
                unit_households=1 <= self.unit_households <= 100,
@@ -122,7 +122,7 @@ class Objective:
     apart: bool = True
 
     def __post_init__(self) -> None:
-        _check(self, border=self.border > 0, shape=self.shape >= 0, balance=self.balance >= 0,
+        check(self, border=self.border > 0, shape=self.shape >= 0, balance=self.balance >= 0,
                risk=self.risk >= 0)
 
 
@@ -137,7 +137,7 @@ class Inner:
     run: float = 2.0
 
     def __post_init__(self) -> None:
-        _check(self, phase=0 < self.phase <= 1, run=self.run >= 1)
+        check(self, phase=0 < self.phase <= 1, run=self.run >= 1)
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ class PartitionParams:
     effort: Effort = "normal"
 
     def __post_init__(self) -> None:
-        _check(self, border_factors=len(self.border_factors) == 5
-               and all(_within(f, 0) and f > 0 for f in self.border_factors),
+        check(self, border_factors=len(self.border_factors) == 5
+               and all(within(f, 0) and f > 0 for f in self.border_factors),
                effort=self.effort in EFFORTS)
 
     def range_of(self, kind: str) -> Range:
@@ -179,7 +179,7 @@ class Workload:
     patrol_km: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(self, **{f.name: getattr(self, f.name) >= 0 for f in dataclasses.fields(self)})
+        check(self, **{f.name: getattr(self, f.name) >= 0 for f in dataclasses.fields(self)})
 
 
 @dataclass(frozen=True)
@@ -208,16 +208,16 @@ class AssignParams:
 
     def __post_init__(self) -> None:
         least = {"responsibles": 1, "backups": 0, "most_households": 1}
-        own = {kind: all(name in least and _counts(count, least[name])
+        own = {kind: all(name in least and counts(count, least[name])
                          for name, count in getattr(self, kind).items())
                for kind in ("urban", "old", "rural")}
-        _check(self, **{name: _counts(getattr(self, name), low) for name, low in least.items()},
-               backup_grids=_counts(self.backup_grids, 1), profile=self.profile in PROFILES,
+        check(self, **{name: counts(getattr(self, name), low) for name, low in least.items()},
+               backup_grids=counts(self.backup_grids, 1), profile=self.profile in PROFILES,
                staff_per_grid=self.staff_per_grid > 0,
-               newcomers_per_assistant=_counts(self.newcomers_per_assistant, 1),
+               newcomers_per_assistant=counts(self.newcomers_per_assistant, 1),
                walk_factor=self.walk_factor >= 1,
                order=len(set(self.order)) == len(self.order) and set(self.order) <= set(AIMS),
-               community_roles=all(r in POSTS_OF_COMMUNITIES and _counts(count, 0)
+               community_roles=all(r in POSTS_OF_COMMUNITIES and counts(count, 0)
                                    for r, count in self.community_roles.items()), **own)
 
     def of_kind(self, name: str, kind: str) -> int:
@@ -270,9 +270,9 @@ class NetworkParams:
         "path": 10.0})
 
     def __post_init__(self) -> None:
-        _check(self, join_m=self.join_m >= 0, crossings=self.crossings in CROSSINGS,
+        check(self, join_m=self.join_m >= 0, crossings=self.crossings in CROSSINGS,
                island_m=self.island_m >= 0, snap_m=self.snap_m > 0,
-               **{name: all(_within(v, 1, 150) for v in getattr(self, name).values())
+               **{name: all(within(v, 1, 150) for v in getattr(self, name).values())
                   and "unknown" in getattr(self, name)
                   for name in ("car_kmh", "ebike_kmh", "bike_kmh")})
 
@@ -288,10 +288,10 @@ class CircleParams:
     area_buffer_m: float = 30.0
 
     def __post_init__(self) -> None:
-        _check(self, walkers=0 < len(self.walkers) == len(set(self.walkers))
-               and set(self.walkers) <= set(WALKERS), choice=_counts(self.choice, 1),
+        check(self, walkers=0 < len(self.walkers) == len(set(self.walkers))
+               and set(self.walkers) <= set(WALKERS), choice=counts(self.choice, 1),
                catchment_bands=len(self.catchment_bands) > 0
-               and all(_within(w, 0, 1) for w in self.catchment_bands)
+               and all(within(w, 0, 1) for w in self.catchment_bands)
                and list(self.catchment_bands) == sorted(self.catchment_bands, reverse=True),
                area_buffer_m=1 <= self.area_buffer_m <= 100)
 
@@ -305,81 +305,8 @@ class SiteParams:
     most_candidates: int = 5000
 
     def __post_init__(self) -> None:
-        _check(self, spacing_m=self.spacing_m > 0, priority=self.priority >= 1,
-               most_candidates=_counts(self.most_candidates, 1))
-
-
-@dataclass(frozen=True)
-class PatrolParams:
-    """How patrols move, how often they come, who is on duty when nothing is given.
-
-    The speeds are those of cruising, in km/h by road class; a class without one takes that of
-    ``unknown``. ``passes`` a day and ``tiers`` are by road class as well; a class without a row is
-    not patrolled. ``shifts`` (``HH:MM-HH:MM``, parted by ``;``), ``modes`` and ``members`` are by
-    tier.
-    """
-
-    foot_kmh: float = 3.6
-    bike_kmh: Mapping[str, float] = field(default_factory=lambda: {
-        "unknown": 10.0, "pedestrian": 6.0, "living_street": 8.0, "service": 8.0, "path": 8.0})
-    ebike_kmh: Mapping[str, float] = field(default_factory=lambda: {
-        "unknown": 12.0, "pedestrian": 6.0, "living_street": 10.0, "service": 10.0, "path": 8.0})
-    car_kmh: Mapping[str, float] = field(default_factory=lambda: {
-        "motorway": 60.0, "trunk": 40.0, "primary": 30.0, "secondary": 25.0, "unknown": 20.0,
-        "residential": 15.0, "living_street": 10.0, "service": 10.0})
-    passes: Mapping[str, int] = field(default_factory=lambda: {
-        "trunk": 3, "primary": 3, "secondary": 3, "tertiary": 2, "unclassified": 2,
-        "residential": 2, "living_street": 1, "pedestrian": 1, "unknown": 1})
-    tiers: Mapping[str, str] = field(default_factory=lambda: {
-        "trunk": "city", "primary": "city", "secondary": "city", "tertiary": "town",
-        "unclassified": "town", "residential": "town", "living_street": "community",
-        "pedestrian": "community", "unknown": "town"})
-    modes: Mapping[str, str] = field(default_factory=lambda: {
-        "city": "car", "town": "ebike", "community": "foot"})
-    members: Mapping[str, int] = field(default_factory=lambda: {
-        "city": 2, "town": 2, "community": 2})
-    shifts: Mapping[str, str] = field(default_factory=lambda: {
-        "city": "07:30-15:30;15:30-23:30;23:30-07:30", "town": "07:30-15:30;15:30-23:30",
-        "community": "08:30-16:30"})
-    crews: int = 4
-    break_min: int = 30
-    fill: float = 0.75
-    duty: Mapping[str, float] = field(default_factory=lambda: {
-        "normal": 1.0, "raised": 1.5, "high": 2.0})
-    hotspot_least_min: int = 10
-    hotspot_most_min: int = 16
-    longer: float = 0.05
-    watch_m: float = 50.0
-    staff_per_10000: float = 14.0
-    staff: Mapping[str, int] = field(default_factory=lambda: {"city": 1000, "town": 200})
-
-    def __post_init__(self) -> None:
-        _check(self, foot_kmh=_within(self.foot_kmh, 0.5, 10),
-               passes=all(_counts(p, 0) for p in self.passes.values()),
-               tiers=set(self.tiers.values()) <= {"city", "town", "community"}
-               and set(self.passes) <= set(self.tiers),
-               modes=set(self.modes.values()) <= set(MODES)
-               and set(self.modes) == {"city", "town", "community"},
-               members=set(self.members) == {"city", "town", "community"}
-               and all(_counts(m, 1) for m in self.members.values()),
-               shifts=set(self.shifts) == {"city", "town", "community"}
-               and all(_is_shift(t) for text in self.shifts.values() for t in text.split(";")),
-               crews=_counts(self.crews, 1), break_min=_counts(self.break_min, 0),
-               fill=0 < self.fill <= 1, duty="normal" in self.duty
-               and all(_within(v, 0.1, 10) for v in self.duty.values()),
-               hotspot_least_min=_counts(self.hotspot_least_min, 1),
-               hotspot_most_min=self.hotspot_most_min >= self.hotspot_least_min,
-               longer=_within(self.longer, 0, 1), watch_m=self.watch_m > 0,
-               staff_per_10000=self.staff_per_10000 > 0,
-               staff=set(self.staff) <= {"city", "town", "community"}
-               and all(_counts(n, 0) for n in self.staff.values()),
-               **{name: all(_within(v, 1, 120) for v in getattr(self, name).values())
-                  and "unknown" in getattr(self, name)
-                  for name in ("car_kmh", "ebike_kmh", "bike_kmh")})
-
-
-def _is_shift(text: str) -> bool:
-    return re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d", text) is not None
+        check(self, spacing_m=self.spacing_m > 0, priority=self.priority >= 1,
+               most_candidates=counts(self.most_candidates, 1))
 
 
 @dataclass(frozen=True)
@@ -392,7 +319,7 @@ class ReadParams:
     outside_share: float = 0.01
 
     def __post_init__(self) -> None:
-        _check(self, snap_m=self.snap_m >= 0, gap_m=self.gap_m >= 0, margin_m=self.margin_m >= 0,
+        check(self, snap_m=self.snap_m >= 0, gap_m=self.gap_m >= 0, margin_m=self.margin_m >= 0,
                outside_share=0 <= self.outside_share <= 1)
 
 
@@ -412,7 +339,7 @@ class Params:
     patrol: PatrolParams = field(default_factory=PatrolParams)
 
     def __post_init__(self) -> None:
-        _check(self, seed=self.seed >= 0)
+        check(self, seed=self.seed >= 0)
 
 
 def load_params(path: str | Path | None = None) -> Params:
@@ -520,27 +447,6 @@ def _recall(recorded: str, params: Params, tables: tuple[str, ...], file: str) -
 def as_dict(params: Params) -> dict[str, Any]:
     """Return the parameters as plain nested dictionaries, for the run table."""
     return dataclasses.asdict(params)
-
-
-def _check(owner: object, **rules: bool) -> None:
-    """Raise with every field whose rule does not hold, or that is infinite."""
-    bad = [name for name, holds in rules.items()
-           if not holds or (isinstance(value := getattr(owner, name), float)
-                            and not math.isfinite(value))]
-    if bad:
-        raise InputError(*(Finding("params.bad_value", layer=type(owner).__name__, field=name,
-                                   values={"value": getattr(owner, name)}) for name in bad))
-
-
-def _within(value: object, low: float, high: float = math.inf) -> bool:
-    """Tell whether something out of a file is a finite number of this range."""
-    return (isinstance(value, int | float) and math.isfinite(value)
-            and low <= value <= high)
-
-
-def _counts(value: object, low: int) -> bool:
-    """Tell whether something out of a file is a whole number from ``low`` to a million."""
-    return type(value) is int and low <= value <= 1_000_000
 
 
 def _build(kind: type, raw: Mapping[str, Any], table: str, file: str, findings: Findings) -> Any:
