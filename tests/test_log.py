@@ -41,7 +41,6 @@ from gridplan.export import render_exports
 from gridplan.export.trips import Trip
 from gridplan.layers import conform
 from gridplan.log import Logged, LogRequest, LogRules, log_files, put_log
-from gridplan.log.figures import FIGURES
 from gridplan.log.fixes import Strand, drop_jumps, join_strands
 from gridplan.log.passes import measure_passes
 from gridplan.log.planned import Visit
@@ -51,6 +50,7 @@ from gridplan.log.times import read_clock, read_stamp, write_clock
 from gridplan.params import NetworkParams, Params, PartitionParams
 from gridplan.pipeline import plan_city
 from gridplan.plan import Plan, read_plan, write_plan
+from gridplan.plan.log import LOG_FIGURES, forget_log
 from gridplan.town import build_town
 
 ROOT = Path(__file__).parents[1]
@@ -690,7 +690,7 @@ def test_a_team_of_one_has_no_figures_of_its_own(plan: Plan, trips: dict[str, Tr
     alone = plan.with_layers(teams=plan.layer("teams").assign(members=[1, 2, 2]))
     logged = log(alone, *[put_track(plan, tmp_path, trips[r]) for r in ("R00001", "R00008")])
     figures = put_log(alone, logged, Findings()).layer("figures")
-    ours = figures[figures["name"].isin(FIGURES)]
+    ours = figures[figures["name"].isin(LOG_FIGURES)]
     assert set(ours.loc[ours["scope"] == "team", "scope_id"]) == {"T2"}
     assert ours.loc[(ours["scope"] == "city") & (ours["name"] == "logged_share"),
                     "numerator"].item() == len(logged.rows)
@@ -721,6 +721,14 @@ def test_every_rule_of_a_log_is_checked(logged_file: Path, tmp_path: Path, key: 
         assert base.execute(BREAKS[key]).rowcount > 0
         base.commit()
     assert f"check.{key}" in {f.key for f in check_plan(path).findings()}
+
+
+def test_a_forgotten_log_leaves_no_trace(logged_file: Path, plan_file: Path) -> None:
+    bare, before = forget_log(read_plan(logged_file)), read_plan(plan_file)
+    for name in ("figures", "tally"):
+        pd.testing.assert_frame_equal(bare.layer(name), before.layer(name))
+    assert {**bare.run, "command": ""} == {**before.run, "command": ""}
+    assert "log" not in bare.layers
 
 
 def test_figures_without_a_log_are_told(logged_file: Path, tmp_path: Path) -> None:

@@ -94,9 +94,11 @@ def _find_zones(plan: PlanData, table: pd.DataFrame) -> list[str]:
     for row in table.itertuples():
         zone = own.get(row.team_id, "")
         point = middle.get(row.stop_id or row.required_id)
-        if not zone and point is not None:
-            zone = next((z for z, of, area in areas
-                         if of == tier.get(row.team_id, "") and area.intersects(point)), "")
+        own_tier = [(area.distance(point), z) for z, of, area in areas
+                    if of == tier.get(row.team_id, "")] if not zone and point is not None else []
+        if own_tier:
+            least = min(own_tier)[0]
+            zone = min(z for far, z in own_tier if far <= least + 0.01)
         out.append(str(zone))
     return out
 

@@ -15,8 +15,7 @@ from gridplan.log.request import LogRules
 from gridplan.log.times import read_clock
 from gridplan.plan import Plan
 
-FIGURES = ("logged_share", "done_stop_share", "missed_stops", "done_pass_share", "passed_m",
-           "late_share", "late_min")
+_TIE_M = 0.01
 SCOPES = ("city", "shift", "team", "zone")
 
 
@@ -76,7 +75,10 @@ def list_visits(plan: Plan) -> pd.DataFrame:
 
 
 def find_zones(plan: Plan, table: pd.DataFrame) -> list[str]:
-    """Return the zone of each visit: that of its team, else the one of its tier it lies in."""
+    """Return the zone of each visit: that of its team, else the nearest of its tier.
+
+    On a border several are equally near: then the first by zone_id.
+    """
     teams = plan.layer("teams")
     own = dict(zip(text_of(teams, "team_id"), text_of(teams, "zone_id"), strict=True))
     tier = dict(zip(text_of(teams, "team_id"), text_of(teams, "tier"), strict=True))
@@ -84,15 +86,17 @@ def find_zones(plan: Plan, table: pd.DataFrame) -> list[str]:
     ids, tiers = text_of(zones, "zone_id"), text_of(zones, "tier")
     place = {**_middles(plan.layer("stops"), "stop_id"),
              **_middles(plan.layer("required"), "required_id")}
-    tree = shapely.STRtree(zones.geometry.to_numpy())
+    areas = zones.geometry.to_numpy()
     out = []
     for team, stop, required in zip(table["team_id"], table["stop_id"], table["required_id"],
                                     strict=True):
         zone = own.get(team, "")
         point = place.get(stop or required)
-        if not zone and point is not None:
-            inside = tree.query(point, predicate="intersects").tolist()
-            zone = min((ids[k] for k in inside if tiers[k] == tier.get(team, "")), default="")
+        near = [k for k, t in enumerate(tiers) if t == tier.get(team, "")]
+        if not zone and point is not None and near:
+            off = shapely.distance(areas[near], point)
+            zone = min(ids[k] for k, far in zip(near, off, strict=True)
+                       if far <= off.min() + _TIE_M)
         out.append(zone)
     return out
 

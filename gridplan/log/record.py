@@ -9,8 +9,9 @@ import pandas as pd
 from gridplan.errors import Findings
 from gridplan.layers import conform
 from gridplan.log.desk import Logged
-from gridplan.log.figures import FIGURES, make_figures
+from gridplan.log.figures import make_figures
 from gridplan.plan import Plan, digest_rows, tally_frame
+from gridplan.plan.log import LOG_FIGURES, LOG_STAGE
 
 
 def put_log(plan: Plan, logged: Logged, findings: Findings, *, command: str = "gridplan log"
@@ -47,13 +48,13 @@ def put_log(plan: Plan, logged: Logged, findings: Findings, *, command: str = "g
 
 def _replace_figures(plan: Plan, logged: Logged) -> pd.DataFrame:
     held = plan.layer("figures")
-    held = held[~held["name"].isin(FIGURES).to_numpy(dtype=bool)]
+    held = held[~held["name"].isin(LOG_FIGURES).to_numpy(dtype=bool)]
     return conform("figures", pd.concat([held, make_figures(plan, logged.rules)],
                                         ignore_index=True))
 
 
 def _replace_tally(plan: Plan, logged: Logged) -> pd.DataFrame:
     held = plan.layer("tally")
-    held = held[(held["stage"] != "log").fillna(True).to_numpy(dtype=bool)]
+    held = held[(held["stage"] != LOG_STAGE).fillna(True).to_numpy(dtype=bool)]
     return conform("tally", pd.concat([held, tally_frame(Findings(tally=list(logged.tally)))],
                                       ignore_index=True))

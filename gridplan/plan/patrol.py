@@ -6,6 +6,7 @@ import numpy as np
 
 from gridplan.errors import Findings
 from gridplan.plan.digest import digest_layer
+from gridplan.plan.log import forget_log
 from gridplan.plan.model import Plan
 
 # What a dispatcher gives or edits; a later patrol takes them as they stand.
@@ -23,17 +24,17 @@ _UPSTREAM = "upstream:routes:"
 def forget_patrol(plan: Plan) -> Plan:
     """Return the plan without routes, visits and what else an earlier patrol made.
 
-    What was given to it stays; so does the log of what was done only where its visits stay, that
-    is, not at all.
+    What was given to it stays; the log of what was done goes with the visits it tells of.
     """
+    plan = forget_log(plan)
     figures, tally, run = (plan.layer(n) for n in ("figures", "tally", "run"))
     names = figures["name"].astype(str)
-    ours = names.isin(FIGURES) | names.str.startswith(_PREFIXES) | names.str.startswith("done_")
+    ours = names.isin(FIGURES) | names.str.startswith(_PREFIXES)
     keys = [str(k) for k in run["key"]]
     gone = np.array([k.startswith(("patrol:", _UPSTREAM)) or k in {
-        f"digest:{n}" for n in (*INPUT_LAYERS, *MADE_LAYERS, "log")} for k in keys], dtype=bool)
+        f"digest:{n}" for n in (*INPUT_LAYERS, *MADE_LAYERS)} for k in keys], dtype=bool)
     layers = {name: frame for name, frame in plan.layers.items()
-              if name not in (*MADE_LAYERS, "log")}
+              if name not in MADE_LAYERS}
     layers["figures"] = figures[~ours.to_numpy(dtype=bool)].reset_index(drop=True)
     layers["tally"] = tally[(tally["stage"] != "patrol").to_numpy(dtype=bool)].reset_index(drop=True)
     layers["run"] = run[~gone].reset_index(drop=True)
