@@ -23,6 +23,7 @@ from gridplan.cli.diff import diff
 from gridplan.cli.export import export
 from gridplan.cli.held import read_shown
 from gridplan.cli.locks import read_locked, tell_locked
+from gridplan.cli.log import log
 from gridplan.cli.merge import merge, merge_demo
 from gridplan.cli.merge import tell_summary as tell_merger
 from gridplan.cli.options import (
@@ -371,6 +372,7 @@ verb(*WRITING, "config", "seed", "effort", *READING)(patrol)
 
 verb("output", "force", "dry_run", "column", "layer")(report)
 verb("output", "force", "dry_run")(export)
+verb(*WRITING, "config", "column", "layer", "datum")(log)
 
 
 @verb("output", "force", "dry_run", "column", "layer")
