@@ -521,9 +521,9 @@ def test_a_tap_on_a_route_shows_it_alone_and_one_beside_it_all(
         # Somewhere on a route that no number, panel or other route covers.
         at = opened.page.evaluate("""() => { const p = gridplan.patrol, m = gridplan.map, s =
             m.getSize(); for (const k of p.routes) { const l = p.line(k); for (let i = 0; i <
-            l.lane.length; i++) { const x = (l.x[i] + l.x[i + 1]) / 2, y = (l.y[i] + l.y[i + 1]) / 2,
-            c = m.latLngToContainerPoint([Math.atan(Math.sinh(Math.PI * (1 - 2 * y))) * 180 /
-            Math.PI, x * 360 - 180]); if (c.x < 20 || c.y < 20 || c.x > s.x - 90 ||
+            l.lane.length; i++) { const x = (l.x[i] + l.x[i + 1]) / 2,
+            y = (l.y[i] + l.y[i + 1]) / 2, c = m.latLngToContainerPoint([Math.atan(Math.sinh(
+            Math.PI * (1 - 2 * y))) * 180 / Math.PI, x * 360 - 180]); if (c.x < 20 || c.y < 20 || c.x > s.x - 90 ||
             c.y > s.y - 60) continue; const h = p.hit(m.containerPointToLatLng(c));
             if (h && h[0] === "route") return [c.x, c.y, h[1]]; } } return null; }""")
         assert at

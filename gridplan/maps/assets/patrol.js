@@ -147,6 +147,23 @@ Patrol.prototype.streetKinds = function () {
   return out;
 };
 
+// What a route does, in order: stops, breaks, and streets together that follow each other.
+// Stops bear the numbers; on a route without any the streets do.
+Patrol.prototype.legs = function (k) {
+  var told = this.told, out = [], stops = this.visits[k].some(function (v) { return v.kind === STOP; }), number = 0;
+  this.visits[k].forEach(function (v) {
+    var last = out[out.length - 1], name = v.kind === STREET ? told.streets.names[told.streets.name[v.of]] : "";
+    // With numbers of their own, streets of another name begin anew.
+    if (v.kind === STREET && last && last.kind === STREET && (stops || last.names[0] === name)) {
+      last.passes++;
+      if (last.names.indexOf(name) < 0) last.names.push(name);
+      return;
+    }
+    out.push({ kind: v.kind, of: v.of, quarter: v.quarter, stay: v.stay, passes: 1, names: [name], number: v.kind === STOP || (v.kind === STREET && !stops) ? ++number : 0 });
+  });
+  return out;
+};
+
 function bandText(quarter, texts) {
   if (quarter < 0) return "";
   function clock(q) { return ("0" + (q >> 2) % 24).slice(-2) + ":" + ("0" + q % 4 * 15).slice(-2); }

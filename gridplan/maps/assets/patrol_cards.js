@@ -42,7 +42,7 @@ Panels.prototype.openRoute = function (k) {
     teams.zone[team] < 0 ? null : this.row(t.zone, told.zones.name[teams.zone[team]]),
     teams.station[team] < 0 ? null : this.row(t.station, told.stations.name[teams.station[team]]),
     teams.members[team] ? this.row(t.members, String(teams.members[team])) : null,
-    this.row(t.stops, String(stops)),
+    stops ? this.row(t.stops, String(stops)) : null,
     this.row(t.streets, fillText(t.n_passes, { n: visits.filter(function (v) { return v.kind === STREET; }).length })));
   this.openCard(teams.id[team], kicker, [number, make("p", "split", fillText(t.of_required, { required: kmText(r.required[k]), between: kmText(Math.max(0, r.metres[k] - r.required[k])) })), rows,
     visits.length ? make("h3", "", t.order) : null, visits.length ? this.orderList(k) : null]);
@@ -51,7 +51,7 @@ Panels.prototype.openRoute = function (k) {
 
 // Stops by their numbers; the streets between them together on one line.
 Panels.prototype.orderList = function (k) {
-  var self = this, p = this.view.patrol, told = p.told, t = told.text, list = make("ol", "order"), visits = p.visits[k], colour = p.colour(k);
+  var self = this, p = this.view.patrol, told = p.told, t = told.text, list = make("ol", "order"), colour = p.colour(k);
   function item(cls, mark, name, more, time, act) {
     var key = make("i", "", mark), words = make(act ? "button" : "span", "name", undefined, own(name));
     key.style.background = colour;
@@ -59,21 +59,13 @@ Panels.prototype.orderList = function (k) {
     if (more) words.appendChild(make("small", "", more));
     list.appendChild(make("li", cls, undefined, key, words, make("time", "", time)));
   }
-  for (var i = 0; i < visits.length; i++) {
-    var v = visits[i], band = bandText(v.quarter, t);
-    if (v.kind === STOP) item("", String(v.number), told.stops.name[v.of], v.stay ? fillText(t.stay, { n: v.stay }) : "", band, goStop(v.of));
-    else if (v.kind === BREAK) item("way", "", t.break, v.stay ? fillText(t.minutes, { n: v.stay }) : "", band);
-    else {
-      var names = [], from = i;
-      for (; i < visits.length && visits[i].kind === STREET; i++) {
-        var name = told.streets.names[told.streets.name[visits[i].of]];
-        if (names.indexOf(name) < 0) names.push(name);
-      }
-      i--;
-      var shown = names.slice(0, 4).map(function (n) { return "\u2068" + n + "\u2069"; }).join(t.comma || " · ") + (names.length > 4 ? " …" : "");
-      item("way", "", shown, fillText(t.n_passes, { n: i - from + 1 }), band);
-    }
-  }
+  p.legs(k).forEach(function (leg) {
+    var band = bandText(leg.quarter, t), mark = leg.number ? String(leg.number) : "";
+    if (leg.kind === STOP) return item("", mark, told.stops.name[leg.of], leg.stay ? fillText(t.stay, { n: leg.stay }) : "", band, goStop(leg.of));
+    if (leg.kind === BREAK) return item("way", "", t.break, leg.stay ? fillText(t.minutes, { n: leg.stay }) : "", band);
+    var shown = leg.names.slice(0, 4).map(function (n) { return "\u2068" + n + "\u2069"; }).join(" · ") + (leg.names.length > 4 ? " …" : "");
+    return item(mark ? "" : "way", mark, shown, fillText(t.n_passes, { n: leg.passes }), band);
+  });
   return list;
   function goStop(f) { return function () { self.goStop(f); }; }
 };

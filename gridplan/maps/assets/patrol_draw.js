@@ -179,9 +179,12 @@ Painter.prototype.stops = function (v, p) {
   var g = v.g, size = stopSize(v.zoom);
   this.spots("patrol.stops", v, 14, function (f, x, y) {
     var here = (p.visited[f] || []).filter(function (h) { return p.isShown(h[0]); }), lacks = p.lacking[STOP][f];
+    // Of a team that is shown alone its own zone matters.
+    g.globalAlpha = p.isElsewhere(f) ? 0.3 : 1;
     if (lacks && (here.length || p.isMine(f))) ring(g, x, y, size + (v.zoom < 14.5 ? 2 : 3.5), PATROL.lacking, v.zoom < 14.5 ? 1.6 : 2.2);
     if (here.length) dot(g, x, y, size, p.colour(here[0][0]));
-    else if (p.isMine(f)) hollow(g, x, y, size - 0.6, p.visited[f] ? 0.35 : 1);
+    else if (p.isMine(f)) hollow(g, x, y, size - 0.6);
+    g.globalAlpha = 1;
   });
   this.spots("patrol.stations", v, 14, function (f, x, y) { if (p.isManned(f)) station(g, x, y, Math.max(3.5, Math.min(6.5, (v.zoom - 9.5) * 1.3))); });
 };
@@ -189,9 +192,14 @@ Painter.prototype.stops = function (v, p) {
 // A stop that the tier's teams go to: its tier is blank, or that one.
 Patrol.prototype.isMine = function (f) { var t = this.told.stops.tier[f]; return t < 0 || t === this.tier; };
 
+Patrol.prototype.isElsewhere = function (f) {
+  var zone = this.told.stops.zone[f], mine = this.team < 0 ? -1 : this.told.teams.zone[this.team];
+  return zone >= 0 && mine >= 0 && zone !== mine;
+};
+
 Patrol.prototype.isManned = function (f) {
   var p = this;
-  return this.routes.some(function (k) { return p.told.teams.station[p.told.routes.team[k]] === f; });
+  return this.routes.some(function (k) { return p.isShown(k) && p.told.teams.station[p.told.routes.team[k]] === f; });
 };
 
 function dot(g, x, y, size, colour) {
@@ -204,11 +212,9 @@ function dot(g, x, y, size, colour) {
   g.stroke();
 }
 
-function hollow(g, x, y, size, alpha) {
-  g.globalAlpha = alpha;
+function hollow(g, x, y, size) {
   dot(g, x, y, size, "#fff");
   ring(g, x, y, size, PATROL.idle, 1.4);
-  g.globalAlpha = 1;
 }
 
 function ring(g, x, y, size, colour, width) {

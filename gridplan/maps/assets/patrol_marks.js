@@ -6,23 +6,25 @@ var PILL = "700 11px " + FONTS;
 
 // Stops of the routes shown, each with its numbers, where they fit: the first ones take the place.
 Patrol.prototype.marks = function (blocked) {
-  var self = this, map = this.view.map, size = map.getSize(), s = this.layer("stops"), out = [], pen = this.view.labels.pen;
+  var self = this, map = this.view.map, size = map.getSize(), out = [], pen = this.view.labels.pen;
   if (!this.on || !this.routing || !this.view.painter.on.stops || (this.team < 0 && map.getZoom() < 14)) return out;
   pen.font = PILL;
   this.routes.forEach(function (k) {
     if (!self.isShown(k)) return;
     var by = {}, order = [];
-    self.visits[k].forEach(function (v) {
-      if (v.kind !== STOP) return;
-      if (!by[v.of]) { by[v.of] = []; order.push(v.of); }
-      by[v.of].push(v.number);
+    self.legs(k).forEach(function (leg) {
+      // Streets are numbered where their team is shown alone.
+      if (!leg.number || (leg.kind === STREET && self.team < 0)) return;
+      var key = leg.kind + "/" + leg.of;
+      if (!by[key]) { by[key] = []; order.push(leg); }
+      by[key].push(leg.number);
     });
-    order.forEach(function (f) {
-      var at = map.latLngToContainerPoint(toLatLng(s.x[f], s.y[f])), text = by[f].length > 3 ? by[f].slice(0, 3).join("·") + "…" : by[f].join("·");
+    order.forEach(function (leg) {
+      var numbers = by[leg.kind + "/" + leg.of], at = map.latLngToContainerPoint(self.placeOf(leg)), text = numbers.length > 3 ? numbers.slice(0, 3).join("·") + "…" : numbers.join("·");
       if (at.x < 0 || at.y < 0 || at.x > size.x || at.y > size.y) return;
       var half = Math.max(9.5, pen.measureText(text).width / 2 + 5);
       [[0, 0], [half + 7, 0], [-half - 7, 0], [0, -16], [0, 16]].some(function (d) {
-        var m = { stop: f, route: k, text: text, x: at.x + d[0], y: at.y + d[1], half: half };
+        var m = { kind: leg.kind, of: leg.of, route: k, text: text, x: at.x + d[0], y: at.y + d[1], half: half };
         m.box = [m.x - half - 1, m.y - 10.5, m.x + half + 1, m.y + 10.5];
         if (blocked.concat(out.map(boxOf)).some(function (b) { return meets(m.box, b); })) return false;
         return out.push(m);
@@ -30,6 +32,13 @@ Patrol.prototype.marks = function (blocked) {
     });
   });
   return out;
+};
+
+// Where a stop lies, or the middle of a street.
+Patrol.prototype.placeOf = function (leg) {
+  var s = this.layer(leg.kind === STOP ? "stops" : "streets"), a = s.start[s.first[leg.of]], b = s.start[s.first[leg.of + 1]] - 1;
+  if (b - a === 1) return toLatLng((s.x[a] + s.x[b]) / 2, (s.y[a] + s.y[b]) / 2);
+  return toLatLng(s.x[(a + b) >> 1], s.y[(a + b) >> 1]);
 };
 
 function boxOf(mark) { return mark.box; }
@@ -56,23 +65,23 @@ Labels.prototype.draw = function () {
 
 Patrol.prototype.paint = function (g) {
   var self = this;
-  (this.placed || []).forEach(function (m) { pill(g, m.x, m.y, m.half, m.text, self.colour(m.route)); });
+  (this.placed || []).forEach(function (m) { pill(g, m.x, m.y, m.half, m.text, self.colour(m.route), m.kind === STREET); });
 };
 
-function pill(g, x, y, half, text, colour) {
+function pill(g, x, y, half, text, colour, hollow) {
   g.beginPath();
   g.arc(x - half + 9, y, 9, Math.PI / 2, 1.5 * Math.PI);
   g.arc(x + half - 9, y, 9, 1.5 * Math.PI, Math.PI / 2);
   g.closePath();
-  g.fillStyle = colour;
+  g.fillStyle = hollow ? "#fff" : colour;
   g.fill();
   g.lineWidth = 1.8;
-  g.strokeStyle = "#fff";
+  g.strokeStyle = hollow ? colour : "#fff";
   g.stroke();
   g.font = PILL;
   g.textAlign = "center";
   g.textBaseline = "middle";
-  g.fillStyle = "#fff";
+  g.fillStyle = hollow ? colour : "#fff";
   g.fillText(text, x, y + 0.5);
 }
 
@@ -128,7 +137,7 @@ Patrol.prototype.hit = function (latlng) {
 
 Patrol.prototype.hitMark = function (at) {
   var m = (this.placed || []).filter(function (o) { return meets(o.box, [at.x, at.y, at.x, at.y]); })[0];
-  return m ? ["stops", m.stop] : null;
+  return m ? [m.kind === STOP ? "stops" : "street", m.of] : null;
 };
 
 Patrol.prototype.hitPoint = function (layer, at, latlng) {

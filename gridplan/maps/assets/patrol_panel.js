@@ -163,8 +163,8 @@ Panels.prototype.patrolKeys = function () {
   var stops = Object.keys(p.visited).length, idle = 0, lost = Object.keys(p.lacking[STOP]).filter(function (f) { return p.isMine(f) || p.visited[f]; }).length;
   for (var f = 0; f < told.stops.name.length; f++) if (p.isMine(f) && !p.visited[f]) idle++;
   if (stops) this.sign(list, t.number, thousands(stops), function (g) { pill(g, 17, 9, 8.5, "1", colour); });
-  if (idle) this.sign(list, t.idle, thousands(idle), function (g) { hollow(g, 17, 9, 4, 1); });
-  if (lost) this.sign(list, t.lacking, thousands(lost), function (g) { hollow(g, 17, 9, 3.6, 1); ring(g, 17, 9, 7.5, PATROL.lacking, 2); });
+  if (idle) this.sign(list, t.idle, thousands(idle), function (g) { hollow(g, 17, 9, 4); });
+  if (lost) this.sign(list, t.lacking, thousands(lost), function (g) { hollow(g, 17, 9, 3.6); ring(g, 17, 9, 7.5, PATROL.lacking, 2); });
   if (told.stations.name.some(function (_, s) { return p.isManned(s); })) this.sign(list, t.station, "", function (g) { station(g, 17, 9, 5); });
   if (told.zones.tier.indexOf(p.tier) >= 0) this.sign(list, t.outline, "", function (g) { stroke(g, PATROL.zone, 1.8, [6, 3]); });
   return list;
