@@ -37,6 +37,7 @@ from gridplan.cli.options import (
     split_pairs,
     with_options,
 )
+from gridplan.cli.patrol import patrol
 from gridplan.cli.report import (
     MapAudience,
     RosterFile,
@@ -372,6 +373,7 @@ verb(*WRITING)(diff)
 verb(*WRITING, "config", "seed", "strict", "column", "layer", "drop_columns")(assign)
 verb(*WRITING, "config", "seed", *READING)(circle)
 verb(*WRITING, "config", "seed", *READING)(site)
+verb(*WRITING, "config", "seed", "effort", *READING)(patrol)
 
 
 verb("output", "force", "dry_run", "column", "layer")(report)
