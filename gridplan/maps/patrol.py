@@ -18,6 +18,7 @@ from gridplan.maps.patrol_facts import (
     INSIDE,
     SHARED,
     STOP,
+    STREET,
     count_lacks,
     list_lacks,
     list_tiers,
@@ -40,7 +41,7 @@ BAND_MIN = 15
 _BESIDE_M = 60.0
 _SLIM_M = 1.0
 _VISIT_KINDS = 3
-_BREAK = 2
+_REST = 2
 _NONE = np.empty(0, dtype=object)
 
 
@@ -250,17 +251,18 @@ def _pack_visits(layers: Layers, routes: Sequence[str]) -> dict[str, NDArray[np.
     """Return the visits of every route in order: what is visited, its quarter of an hour, the stay.
 
     Quarters count from 1, 0 is no time; what is visited and its quarter are steps from the one
-    of its kind before; only stops and breaks have a stay.
+    of its kind before; only stops and rests have a stay. A rest is a break, or 1 for free time.
     """
     frame = _frame(layers, "visits")
     stop, street = text_of(frame, "stop_id"), text_of(frame, "required_id")
     at = [dict(zip(keys_of(_frame(layers, n), k), range(len(_frame(layers, n))), strict=True))
           for n, k in (("stops", "stop_id"), ("required", "required_id"))]
-    ref = [at[0].get(s, -1) if s else at[1].get(q, -1) if q else 0
-           for s, q in zip(stop, street, strict=True)]
+    rest = [int(t.strip().lower() != "break") for t in text_of(frame, "instruction")]
+    ref = [at[0].get(s, -1) if s else at[1].get(q, -1) if q else r
+           for s, q, r in zip(stop, street, rest, strict=True)]
     table = pd.DataFrame({
         "route": _places(text_of(frame, "route_id"), routes), "order": count_of(frame, "order"),
-        "kind": [STOP if s else 1 if q else _BREAK for s, q in zip(stop, street, strict=True)],
+        "kind": [STOP if s else STREET if q else _REST for s, q in zip(stop, street, strict=True)],
         "ref": np.array(ref, np.int64),
         "arrive": [read_minutes(t) for t in text_of(frame, "arrive")],
         "depart": [read_minutes(t) for t in text_of(frame, "depart")]})
@@ -280,4 +282,4 @@ def _pack_visits(layers: Layers, routes: Sequence[str]) -> dict[str, NDArray[np.
             "visits.kind": kind,
             "visits.of": steps(table["ref"].to_numpy(np.int64), route * _VISIT_KINDS + kind),
             "visits.quarter": steps(np.asarray(quarter, np.int64), route),
-            "visits.stay": np.maximum(np.asarray(stay, np.int64), 0)[kind != 1]}
+            "visits.stay": np.maximum(np.asarray(stay, np.int64), 0)[kind != STREET]}

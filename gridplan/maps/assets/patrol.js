@@ -1,7 +1,7 @@
 // Patrols: what is packed of them, and which routes are shown.
 
 var TEAM_COLOURS = ["#2468b4", "#d2720c", "#2b8a57", "#8a46ad", "#0d93a3", "#c23f83", "#8a5a2b", "#7f8a12", "#4b4fc6"];
-var STOP = 0, STREET = 1, BREAK = 2, patrolShown = null;
+var STOP = 0, STREET = 1, REST = 2, patrolShown = null;
 
 function Patrol(view) {
   var told = view.plan.patrol, self = this;

@@ -62,7 +62,7 @@ Panels.prototype.orderList = function (k) {
   p.legs(k).forEach(function (leg) {
     var band = bandText(leg.quarter, t), mark = leg.number ? String(leg.number) : "";
     if (leg.kind === STOP) return item("", mark, told.stops.name[leg.of], leg.stay ? fillText(t.stay, { n: leg.stay }) : "", band, goStop(leg.of));
-    if (leg.kind === BREAK) return item("way", "", t.break, leg.stay ? fillText(t.minutes, { n: leg.stay }) : "", band);
+    if (leg.kind === REST) return item("way", "", leg.of ? t.free : t.break, leg.stay ? fillText(t.minutes, { n: leg.stay }) : "", band);
     var shown = leg.names.slice(0, 4).map(function (n) { return "\u2068" + n + "\u2069"; }).join(" · ") + (leg.names.length > 4 ? " …" : "");
     return item(mark ? "" : "way", mark, shown, fillText(t.n_passes, { n: leg.passes }), band);
   });

@@ -124,7 +124,7 @@ Panels.prototype.teamList = function () {
   });
   p.routes.forEach(function (k) {
     var team = r.team[k], zone = told.teams.zone[team];
-    add(p.colour(k), told.teams.id[team], zone < 0 ? "" : told.zones.name[zone], fillText(t.km, { n: kmText(r.metres[k]) }) + " · " + hoursText(r.minutes[k], t), p.team === team, function () { self.goRoute(k); });
+    add(p.colour(k), told.teams.id[team], zone < 0 ? "" : told.zones.name[zone], fillText(t.km, { n: kmText(r.metres[k]) }) + " · " + fillText(t.hours_short, { h: (r.minutes[k] / 60).toFixed(1) }), p.team === team, function () { self.goRoute(k); });
   });
   return list;
 };
