@@ -401,7 +401,7 @@ def test_a_week_of_many_routes_stays_small() -> None:
     page = render_map({**one, "routes": routes, "visits": visits}, audience="internal")
     kilometres = routes["distance_m"].sum() / 1000
     assert kilometres > 1500
-    assert len(page) - plain < 150_000 + 60 * kilometres
+    assert len(page) - plain < 60_000 + 25 * kilometres
 
 
 def _turn(line: shapely.LineString, steps: int) -> shapely.LineString:

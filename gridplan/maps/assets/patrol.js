@@ -94,6 +94,7 @@ Patrol.prototype.gather = function () {
     var now = u[4].some(function (w) { return (w[0] < 0 || w[0] === self.day) && (w[1] < 0 || w[1] === self.shift); });
     if (now) self.lacking[u[0]][u[1]] = (self.lacking[u[0]][u[1]] || 0) + u[3];
   });
+  this.sortStreets();
 };
 
 // The line of a route in the unit square, with the lane of every step: routes side by side on one street.
@@ -113,12 +114,14 @@ Patrol.prototype.line = function (k) {
       if (n) { lanes.push(lane); sums.push(sums[n - 1] + step); }
     }
   });
-  return this.lines[k] = { x: xs, y: ys, lane: lanes, sum: sums };
+  function least(a) { return a.reduce(function (m, v) { return Math.min(m, v); }, 9); }
+  function most(a) { return a.reduce(function (m, v) { return Math.max(m, v); }, -9); }
+  return this.lines[k] = { x: xs, y: ys, lane: lanes, sum: sums, box: [least(xs), least(ys), most(xs), most(ys)] };
 };
 
 Patrol.prototype.bounds = function (k) {
-  var line = this.line(k), min = function (a) { return Math.min.apply(null, a); }, max = function (a) { return Math.max.apply(null, a); };
-  return line.x.length ? L.latLngBounds(toLatLng(min(line.x), max(line.y)), toLatLng(max(line.x), min(line.y))) : this.view.extent();
+  var line = this.line(k), box = line.box;
+  return line.x.length ? L.latLngBounds(toLatLng(box[0], box[3]), toLatLng(box[2], box[1])) : this.view.extent();
 };
 
 Patrol.prototype.colour = function (k) { return TEAM_COLOURS[this.told.teams.colour[this.told.routes.team[k]]]; };
@@ -137,14 +140,13 @@ Patrol.prototype.isAsked = function (q) {
   return s.tier[q] === this.tier && s.passes[q] > 0 && (!day || s.days[q] <= 0 || !day[2] || s.days[q] === day[2]);
 };
 
-// Streets of the tier by what the shift does with them.
-Patrol.prototype.streetKinds = function () {
-  var out = { passed: [], waiting: [], lacking: [] };
-  for (var q = 0; q < this.told.streets.tier.length; q++) {
-    if (!this.isAsked(q) && !(this.told.streets.tier[q] === this.tier && this.passed[q])) continue;
-    out[this.passed[q] ? "passed" : this.lacking[STREET][q] ? "lacking" : "waiting"].push(q);
-  }
-  return out;
+// Streets of the tier by what the shift does with them: passed, waiting, lacking; blank is another's.
+Patrol.prototype.sortStreets = function () {
+  var self = this;
+  this.kinds = this.told.streets.tier.map(function (tier, q) {
+    if (tier === self.tier && self.passed[q]) return "passed";
+    return !self.isAsked(q) ? "" : self.lacking[STREET][q] ? "lacking" : "waiting";
+  });
 };
 
 // What a route does, in order: stops, breaks, and streets together that follow each other.

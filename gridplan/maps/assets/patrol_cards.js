@@ -34,17 +34,16 @@ Panels.prototype.openRoute = function (k) {
   this.again = null;
   if (p.team !== team) this.changePatrol({ team: team });
   this.view.select(null);
-  var kicker = make("p", "kicker", undefined, make("i", "swatch"), document.createTextNode([t["tier_" + told.tiers[teams.tier[team]]], t["mode_" + told.modes[r.mode[k]]]].filter(Boolean).join(" · ")));
+  var kicker = make("p", "kicker", undefined, make("i", "swatch"), document.createTextNode([t["tier_" + told.tiers[teams.tier[team]]], t["mode_" + told.modes[r.mode[k]]], teams.members[team] && fillText(t.n_members, { n: teams.members[team] })].filter(Boolean).join(" · ")));
   kicker.firstChild.style.background = p.colour(k);
   var number = make("p", "number", undefined, make("strong", "", kmText(r.metres[k])), make("span", "", fillText(t.km, { n: "" }).trim()), make("em", "", hoursText(r.minutes[k], t)));
   var stops = visits.filter(function (v) { return v.kind === STOP; }).length, day = told.days[r.day[k]];
   var rows = make("dl", "rows", undefined, this.row(t.shift, (day[1] + " " + day[0]).trim() + " · " + told.shifts[r.shift[k]]),
     teams.zone[team] < 0 ? null : this.row(t.zone, told.zones.name[teams.zone[team]]),
-    teams.station[team] < 0 ? null : this.row(t.station, told.stations.name[teams.station[team]]),
-    teams.members[team] ? this.row(t.members, String(teams.members[team])) : null,
-    stops ? this.row(t.stops, String(stops)) : null,
-    this.row(t.streets, fillText(t.n_passes, { n: visits.filter(function (v) { return v.kind === STREET; }).length })));
-  this.openCard(teams.id[team], kicker, [number, make("p", "split", fillText(t.of_required, { required: kmText(r.required[k]), between: kmText(Math.max(0, r.metres[k] - r.required[k])) })), rows,
+    teams.station[team] < 0 ? null : this.row(t.station, told.stations.name[teams.station[team]]));
+  var passes = visits.filter(function (v) { return v.kind === STREET; }).length;
+  this.openCard(teams.id[team], kicker, [number, make("p", "split", [fillText(t.of_required, { required: kmText(r.required[k]), between: kmText(Math.max(0, r.metres[k] - r.required[k])) }),
+    stops && fillText(t.n_stops, { n: stops }), passes && fillText(t.n_passes, { n: passes })].filter(Boolean).join(" · ")), rows,
     visits.length ? make("h3", "", t.order) : null, visits.length ? this.orderList(k) : null]);
   this.again = function () { var now = p.chosen(); if (now === undefined || now < 0) self.closeCard(); else if (now !== k) self.openRoute(now); };
 };

@@ -54,17 +54,16 @@ Painter.prototype.required = function (v, p) {
     });
     return;
   }
-  var kinds = p.streetKinds();
-  function draw(ids, colour, wide, dash) {
-    var here = ids.filter(function (q) { return near.indexOf(q) >= 0; });
+  function draw(kind, colour, wide, dash) {
+    var here = near.filter(function (q) { return p.kinds[q] === kind; });
     if (!here.length) return;
     self.trace("patrol.streets", here, v, false);
     if (dash) self.stroke(v, "rgba(255,255,255,.8)", wide + 1.4);
     self.stroke(v, colour, wide, dash);
   }
-  draw(kinds.passed, PATROL.passed, width * 2 + 5);
-  draw(kinds.waiting, PATROL.waiting, Math.max(1.1, width * 0.42), [5, 4]);
-  draw(kinds.lacking, PATROL.lacking, Math.max(1.8, width * 0.75), [3, 3]);
+  draw("passed", PATROL.passed, width * 2 + 5);
+  draw("waiting", PATROL.waiting, Math.max(1.1, width * 0.42), [5, 4]);
+  draw("lacking", PATROL.lacking, Math.max(1.8, width * 0.75), [3, 3]);
 };
 
 function passStep(passes) { return Math.max(0, Math.min(PASS_RAMP.length, passes) - 1); }
@@ -90,6 +89,7 @@ function laneOffset(lane, width, zoom) {
 // Trace a route where it meets the tile; false where it does not.
 Painter.prototype.way = function (v, line, width) {
   var g = v.g, pad = 24, down = false, any = false, n = line.lane.length, last = null;
+  if (line.box[2] * v.size < v.left - pad || line.box[0] * v.size > v.left + TILE + pad || line.box[3] * v.size < v.top - pad || line.box[1] * v.size > v.top + TILE + pad) return false;
   function at(i) { return [line.x[i] * v.size - v.left, line.y[i] * v.size - v.top]; }
   g.beginPath();
   var a = n ? at(0) : null, b, off;

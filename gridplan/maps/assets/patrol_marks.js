@@ -6,7 +6,7 @@ var PILL = "700 11px " + FONTS;
 
 // Stops of the routes shown, each with its numbers, where they fit: the first ones take the place.
 Patrol.prototype.marks = function (blocked) {
-  var self = this, map = this.view.map, size = map.getSize(), out = [], pen = this.view.labels.pen;
+  var self = this, map = this.view.map, size = map.getSize(), out = [], taken = blocked.slice(), pen = this.view.labels.pen;
   if (!this.on || !this.routing || !this.view.painter.on.stops || (this.team < 0 && map.getZoom() < 14)) return out;
   pen.font = PILL;
   this.routes.forEach(function (k) {
@@ -26,7 +26,8 @@ Patrol.prototype.marks = function (blocked) {
       [[0, 0], [half + 7, 0], [-half - 7, 0], [0, -16], [0, 16]].some(function (d) {
         var m = { kind: leg.kind, of: leg.of, route: k, text: text, x: at.x + d[0], y: at.y + d[1], half: half };
         m.box = [m.x - half - 1, m.y - 10.5, m.x + half + 1, m.y + 10.5];
-        if (blocked.concat(out.map(boxOf)).some(function (b) { return meets(m.box, b); })) return false;
+        if (taken.some(function (b) { return meets(m.box, b); })) return false;
+        taken.push(m.box);
         return out.push(m);
       });
     });
@@ -85,7 +86,7 @@ function pill(g, x, y, half, text, colour, hollow) {
   g.fillText(text, x, y + 0.5);
 }
 
-var communitiesBefore = Labels.prototype.communities, gridsBefore = Labels.prototype.grids, specialsBefore = Labels.prototype.specials, roadsBefore = Labels.prototype.roads;
+var communitiesBefore = Labels.prototype.communities, gridsBefore = Labels.prototype.grids, specialsBefore = Labels.prototype.specials;
 Labels.prototype.communities = function (view) {
   var p = patrolShown;
   if (!p || !p.on) return communitiesBefore.call(this, view);
@@ -126,6 +127,9 @@ Labels.prototype.atPoints = function (layer, names, view, test) {
 
 Labels.prototype.grids = function (view) { if (!patrolShown || !patrolShown.on) gridsBefore.call(this, view); };
 Labels.prototype.specials = function (view) { if (!patrolShown || !patrolShown.on || view.zoom >= 16) specialsBefore.call(this, view); };
+
+var groupsBefore = Labels.prototype.groups;
+Labels.prototype.groups = function (view) { if (!patrolShown || !patrolShown.on) groupsBefore.call(this, view); };
 
 // What lies at a point of the map: ["stops" | "stations" | "route" | "street" | "zone", number], or null.
 Patrol.prototype.hit = function (latlng) {

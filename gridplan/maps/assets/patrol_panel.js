@@ -144,7 +144,8 @@ Panels.prototype.sign = function (list, word, count, draw) {
 
 // The signs that are on the map now, drawn by the same hand, with how much there is of each.
 Panels.prototype.patrolKeys = function () {
-  var self = this, p = this.view.patrol, told = p.told, t = told.text, list = make("ul", "patrol-keys"), kinds = p.streetKinds();
+  var self = this, p = this.view.patrol, told = p.told, t = told.text, list = make("ul", "patrol-keys"), kinds = { passed: [], waiting: [], lacking: [] };
+  p.kinds.forEach(function (kind, q) { if (kind) kinds[kind].push(q); });
   function length(ids) { return fillText(t.km, { n: kmText(ids.reduce(function (sum, q) { return sum + told.streets.metres[q]; }, 0)) }); }
   function stroke(g, colour, width, dash) {
     g.strokeStyle = colour;
