@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from gridplan.cli import app
 from gridplan.cli.console import Screen, plain
 from gridplan.cli.options import Options, by_role, split_pairs
-from gridplan.cli.templates import TABLES, make_templates
+from gridplan.cli.templates import BOOKS, TABLES, make_templates
 from gridplan.errors import UsageError
 
 ROOT = Path(__file__).parents[1]
@@ -299,6 +299,7 @@ def test_init_writes_templates_that_load(tmp_path, lang):
 
     from gridplan.params import Params, load_params
     from gridplan.read.names import find_columns
+    from gridplan.read.patrol_words import SHEET_NAMES
     from gridplan.roster.words import ALIASES as ROSTER_NAMES
     from gridplan.sheets import find_columns as find_named
 
@@ -306,16 +307,22 @@ def test_init_writes_templates_that_load(tmp_path, lang):
     assert result.exit_code == 0, result.output
     assert load_params(tmp_path / "new" / "gridplan.toml") == Params()
     heads = {}
-    for table, columns in TABLES.items():
-        book = CalamineWorkbook.from_path(tmp_path / "new" / f"{table}.xlsx")
-        heads[table] = book.get_sheet_by_index(0).to_python()[0]
-        told = book.get_sheet_by_index(1).to_python()
-        assert [row[0] for row in told] == heads[table]
-        assert all(row[1] for row in told)
-        assert len(heads[table]) == len(columns)
+    for book, tables in BOOKS.items():
+        sheets = CalamineWorkbook.from_path(tmp_path / "new" / f"{book}.xlsx")
+        for at, table in enumerate(tables):
+            heads[table] = sheets.get_sheet_by_index(at).to_python()[0]
+            assert len(heads[table]) == len(TABLES[table])
+        told = sheets.get_sheet_by_index(len(tables)).to_python()
+        assert [row[-2] for row in told] == [h for table in tables for h in heads[table]]
+        assert all(all(row) for row in told)
     assert {"community_id", "households"} <= set(find_columns("totals", heads["totals"], {}))
     found = find_named(heads["roster"], ROSTER_NAMES, {})
     assert [found[c] for c in TABLES["roster"]] == list(range(len(TABLES["roster"])))
+    for at, table in enumerate(BOOKS["patrol"]):
+        assert sheets.sheet_names[at] in SHEET_NAMES[table]
+        theirs = find_columns(table, heads[table], {})
+        assert set(heads[table]) - set(theirs.values()) <= {"lon", "lat", "经度", "纬度"}
+        assert not [ours for ours in theirs if ours not in (*TABLES[table], "name")]
 
 
 def test_init_never_overwrites_unless_forced(tmp_path):

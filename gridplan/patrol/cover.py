@@ -1,7 +1,8 @@
-"""The streets of one shift: who passes which in which order, and what no plan can better."""
+"""The streets of one round of a shift: who passes which in which order, and what bounds it."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,16 +27,19 @@ from gridplan.patrol.problem import (
     Routes,
     find_ways,
 )
-from gridplan.patrol.search import find_routes
-from gridplan.patrol.streets import Streets
+from gridplan.patrol.search import Heat, find_routes
+from gridplan.patrol.streets import Streets, join_odd
 
 PER_S = 10  # the search counts in tenths of a second
+# How a route is shaken, the boldest first: number of cuts; and how it is smoothed after.
+_CUTS = (4, 3, 2, 2, 1, 1)
+_SMOOTHING, _COOL = 3, Heat(0.05, 0.005)
 _MARGINS_M = (300.0, 1500.0)  # round the passes, where the ways between them mostly lie
 
 
 @dataclass(frozen=True)
 class Cover:
-    """Passes of one shift and mode in the order they are made.
+    """Passes of one round of a shift and one mode, in the order they are made.
 
     Attributes
     ----------
@@ -61,18 +65,18 @@ class Cover:
 
 
 def split_job(job: Job) -> list[tuple[Ints, Ints]]:
-    """Return the members and passes of each shift and mode that has passes."""
+    """Return the members and passes of each shift, mode and round that has passes."""
     who = [(m.watch, m.mode) for m in job.members]
-    what = [(p.watch, p.mode) for p in job.passes]
-    return [(np.flatnonzero([w == key for w in who]), np.flatnonzero([w == key for w in what]))
-            for key in sorted(set(what))]
+    what = [(p.watch, p.mode, p.window) for p in job.passes]
+    return [(np.flatnonzero([w == key[:2] for w in who]),
+             np.flatnonzero([w == key for w in what])) for key in sorted(set(what))]
 
 
 def cover_passes(job: Job, part: tuple[Ints, Ints], table: Table,
                  grounds: Mapping[str, Ground], *, iterations: int, seed: int) -> Cover:
-    """Find routes for the passes of one shift and mode such that the longest is shortest.
+    """Find routes for the passes of one round and mode such that the longest is shortest.
 
-    A route longer than a shift without its break is not made; passes are then left to the rest
+    A route longer than its round without a break is not made; passes are then left to the rest
     of the plan, which may still find room for them.
 
     Parameters
@@ -83,16 +87,74 @@ def cover_passes(job: Job, part: tuple[Ints, Ints], table: Table,
     members = [job.members[k] for k in part[0]]
     passes = [job.passes[k] for k in part[1]]
     asked = ask(members, passes, table, grounds)
-    ground = grounds[members[0].mode]
-    streets = make_streets(ground, passes, members, table)
-    tour = bound_tour(streets)
-    order = order_tour(streets, 0)
-    first = split_tour(asked, order)
+    streets = make_streets(grounds[members[0].mode], passes, members, table)
+    again = join_odd(streets)
+    tour = bound_tour(streets, again)
+    first = split_tour(asked, order_tour(streets, 0, again))
     fits = all(find_ways(asked, v, tasks)[1] <= asked.limit[v] for v, tasks in enumerate(first))
     found = find_routes(asked, iterations=iterations * len(passes), seed=seed,
                         first=first if fits else None,
                         reference=float(max(tour / len(members), 1)))
     return read_cover(part, asked, found, tour)
+
+
+def describe_part(job: Job, part: tuple[Ints, Ints]) -> tuple[object, ...]:
+    """Return all that a cover depends on: parts that are described alike have the same cover."""
+    members = [job.members[k] for k in part[0]]
+    passes = [job.passes[k] for k in part[1]]
+    first, last = passes[0].window
+    return (tuple((m.mode, m.station_id, min(m.end_s, last) - max(m.start_s, first) - m.break_s)
+                  for m in members),
+            tuple((p.required_id, p.optional, p.prize_min) for p in passes))
+
+
+def shake_cover(job: Job, cover: Cover, table: Table, grounds: Mapping[str, Ground],
+                draw: random.Random, *, longer: float) -> Cover:
+    """Return the same passes in another order, no route more than a share longer than the longest.
+
+    Routes are turned round, begun elsewhere and handed to other teams of the same station, parts
+    of them change places; the boldest change of some tries that stays within the share is taken,
+    after the search has smoothed it a little. Without one, the cover itself.
+    """
+    asked = ask([job.members[k] for k in cover.members], [job.passes[k] for k in cover.passes],
+                table, grounds)
+    rows = {int(p): k for k, p in enumerate(cover.passes)}
+    orders = [np.array([rows[int(p)] for p in order], np.int64) for order in cover.orders]
+    most = min((1 + longer) * cover.longest_s * PER_S, float(asked.limit.min()))
+    for cuts in _CUTS:
+        first = _hand_round([_shuffle(order, cuts, draw) for order in orders], asked, draw)
+        found = find_routes(asked, iterations=_SMOOTHING * len(cover.passes), first=first,
+                            seed=draw.randrange(1 << 30), heat=_COOL,
+                            reference=float(max(cover.longest_s * PER_S, 1)))
+        if found.longest <= most and len(found.left) <= len(rows) - sum(map(len, orders)):
+            return read_cover((cover.members, cover.passes), asked, found, cover.tour_s * PER_S)
+    return cover
+
+
+def _shuffle(order: Ints, cuts: int, draw: random.Random) -> Ints:
+    """Cut a closed route at random, put the parts in another order and turn some round."""
+    if len(order) < 2:
+        return order
+    at = sorted(draw.sample(range(1, len(order)), min(cuts, len(order) - 1)))
+    parts = np.split(order, at)
+    if len(parts) > 2:
+        draw.shuffle(parts)
+    else:  # begun elsewhere: the way from end to begin becomes part of it
+        parts.reverse()
+    if draw.random() < 0.5:
+        parts = [part[::-1] for part in parts[::-1]]
+    return np.concatenate(parts)
+
+
+def _hand_round(orders: list[Ints], asked: Problem, draw: random.Random) -> list[Ints]:
+    """Let teams of the same station change routes."""
+    out = list(orders)
+    for home in np.unique(asked.start).tolist():
+        mine = np.flatnonzero(asked.start == home).tolist()
+        given = draw.sample(mine, len(mine))
+        for one, other in zip(mine, given, strict=True):
+            out[one] = orders[other]
+    return out
 
 
 def read_cover(part: tuple[Ints, Ints], asked: Problem, found: Routes, tour: float) -> Cover:
@@ -117,7 +179,9 @@ def ask(members: list[Member], passes: list[Pass], table: Table,
     between = np.where(np.isfinite(table.seconds[mode]),
                        np.ceil(table.seconds[mode] * PER_S - 1e-6), FORBIDDEN)
     serve = np.array([p.seconds for p in pieces]) * PER_S
-    limit = [(m.end_s - m.start_s - m.break_s) * PER_S for m in members]
+    first, last = passes[0].window
+    limit = [max(0, min(m.end_s, last) - max(m.start_s, first) - m.break_s) * PER_S
+             for m in members]
     prize = [p.prize_min * 60 * PER_S if p.optional else REQUIRED for p in passes]
     return Problem(ends, ends[:, ::-1].copy(),
                    np.where(np.isfinite(serve), np.ceil(serve), FORBIDDEN).astype(np.int64),
@@ -135,11 +199,14 @@ def find_farthest(asked: Problem) -> int:
     return int((there + asked.serve[None] + back).min(axis=(0, 2)).max())
 
 
-def bound_tour(streets: Streets) -> int:
-    """Return what all routes together need at least, in tenths of a second."""
+def bound_tour(streets: Streets, again: Ints) -> int:
+    """Return what all routes together need at least, in tenths of a second.
+
+    ``again`` are the streets that :func:`gridplan.patrol.streets.join_odd` found.
+    """
     if not streets.required.any():
         return 0
-    tour = bound_parity(streets)
+    tour = bound_parity(streets, again)
     if (streets.travel[:, 0] != streets.travel[:, 1]).any():
         tour = max(tour, bound_balance(streets))
     return tour

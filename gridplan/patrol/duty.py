@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +14,16 @@ import pandas as pd
 import shapely
 
 from gridplan.params import PatrolParams
-from gridplan.patrol.ground import Ground, find_zone
+from gridplan.patrol.ground import Ground
 from gridplan.patrol.job import Call, Job, Member, Pass
 from gridplan.patrol.stops.problem import Windows
 from gridplan.patrol.stops.week import choose_days
+from gridplan.patrol.zones import find_zones
 
 DAY_S = 86_400
 HOTSPOT = "hotspot"
 TIER_ORDER = ("town", "community", "city")  # who calls at a stop without a tier, the first on duty
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TIME = re.compile(r"(\d{1,2}):([0-5]\d)")
 
 
@@ -85,26 +89,34 @@ def number(value: Any, missing: float = 0.0) -> float:
     return missing if value is None or value is pd.NA or pd.isna(value) else float(value)
 
 
-def list_days(calendar: pd.DataFrame, count: int, params: PatrolParams, level: str = ""
+def name_days(calendar: pd.DataFrame, count: int) -> list[str]:
+    """Return the names of the days: the first dates of the calendar and those after, else D1 ….
+
+    >>> name_days(pd.DataFrame({"date": ["2026-12-31"]}), 2)
+    ['2026-12-31', '2027-01-01']
+    >>> name_days(pd.DataFrame({"date": []}), 2)
+    ['D1', 'D2']
+    """
+    dates = sorted({dt.date.fromisoformat(plain(d)) for d in calendar["date"]
+                    if _DATE.fullmatch(plain(d))})[:count]
+    while dates and len(dates) < count:
+        dates.append(dates[-1] + dt.timedelta(days=1))
+    return [d.isoformat() for d in dates] or [f"D{k}" for k in range(1, count + 1)]
+
+
+def list_days(calendar: pd.DataFrame, names: Sequence[str], params: PatrolParams, level: str = ""
               ) -> list[Day]:
-    """Return the days of a patrol: those of the calendar, else D1, D2 …, all of them workdays.
+    """Return the days with kind and duty as the calendar says; workdays where it says nothing.
 
     ``level`` is the duty level of every day, in the place of the calendar's.
     """
-    names = list(dict.fromkeys(plain(d) for d in calendar["date"]))
-    names = sorted(n for n in names if n)[:count] if not _numbered(names) else names[:count]
-    names += [f"D{k}" for k in range(len(names) + 1, count + 1)] if not names else []
     days = []
     for name in names:
         rows = calendar[(calendar["date"] == name).fillna(False)]
         kind = next((plain(k) for k in rows["day_kind"] if plain(k)), "workday")
         duty = level or next((plain(d) for d in rows["duty"] if plain(d)), "normal")
-        days.append(Day(name, kind, params.duty.get(duty, 1.0)))
+        days.append(Day(name, kind, params.duty[duty]))
     return days
-
-
-def _numbered(names: Sequence[str]) -> bool:
-    return all(re.fullmatch(r"D\d+", n) for n in names)
 
 
 def list_members(teams: pd.DataFrame, calendar: pd.DataFrame, day: Day) -> dict[
@@ -191,23 +203,29 @@ def find_wanted(layers: Mapping[str, Any], days: Sequence[Day], seed: int) -> Wa
     visits = np.array([[int(np.ceil(v * day.factor - 1e-9)) for day in days] for v in daily],
                       np.int64).reshape(len(stops), len(days))
     rows = np.flatnonzero((daily == 0) & (weekly > 0))
-    if len(rows):
-        due = np.ceil(weekly[rows] * min(len(days), 7) / 7 - 1e-9).astype(np.int64)
-        stay = np.array([max(1, int(number(v))) for v in stops["service_min"]], np.int64)
-        visits[rows, :7] = choose_days(due, stay[rows], days=min(len(days), 7), seed=seed).visits
+    stay = np.array([max(1, int(number(v))) for v in stops["service_min"]], np.int64)
+    for first in range(0, len(days) if len(rows) else 0, 7):
+        count = min(7, len(days) - first)
+        due = np.ceil(weekly[rows] * count / 7 - 1e-9).astype(np.int64)
+        visits[rows, first:first + count] = choose_days(due, stay[rows], days=count,
+                                                        seed=seed).visits
     zones = layers["zones"]
     points = list(stops.geometry)
     own = np.array([plain(z) for z in stops["zone_id"]], dtype=object)
-    by_tier = {}
+    by_tier: dict[str, Any] = {}
     for tier in TIER_ORDER:
-        found = find_zone(points, np.full(len(points), tier, dtype=object), zones)
+        found = find_zones(np.array(points, dtype=object), zones, tier)
         mine = set(zones.loc[(zones["tier"] == tier).fillna(False), "zone_id"].astype(str))
         by_tier[tier] = np.array([o if o in mine else f for o, f in zip(own, found, strict=True)],
                                  dtype=object)
     tiers = np.array([plain(t) for t in required["tier"]], dtype=object)
     middles = shapely.line_interpolate_point(np.asarray(required.geometry.to_numpy(), dtype=object),
                                              0.5, normalized=True)
-    return Wanted(stops, required, visits, by_tier, find_zone(list(middles), tiers, zones))
+    piece_zone: Any = np.full(len(required), "", dtype=object)
+    for tier in TIER_ORDER:
+        rows = np.flatnonzero(tiers == tier)
+        piece_zone[rows] = find_zones(middles[rows], zones, tier)
+    return Wanted(stops, required, visits, by_tier, piece_zone)
 
 
 def list_jobs(wanted: Wanted, members: Mapping[tuple[str, str], list[Member]], day: Day,
@@ -264,6 +282,8 @@ def _share_streets(wanted: Wanted, members: Mapping[tuple[str, str], list[Member
                    passes: dict[tuple[str, str], list[Pass]], missing: list[Missing]) -> None:
     tiers = {tier for tier, _ in members}
     filled: dict[tuple[tuple[str, str], int, str], float] = {}
+    found: dict[tuple[tuple[str, str], int], list[tuple[str, str, int, Any]]] = (
+        defaultdict(list))
     for k, row in enumerate(wanted.required.itertuples()):
         count, name, tier = wanted.passes(k, day), str(row.required_id), plain(row.tier)
         if not count:
@@ -272,16 +292,36 @@ def _share_streets(wanted: Wanted, members: Mapping[tuple[str, str], list[Member
         if key is None:
             missing.append(Missing("", name, count, "zone" if tier in tiers else "tier"))
             continue
-        watches = 1 + max(m.watch for m in members[key])
-        for watch, due in enumerate(share_passes(count, watches, index)):
+        shares = share_passes(count, 1 + max(m.watch for m in members[key]), index)
+        for watch, due in enumerate(shares):
             mode = _choose_mode(members[key], watch, name, grounds, key, filled)
             if due and not mode:
-                shift = next((m.shift for m in members[key] if m.watch == watch), "")
-                missing.append(Missing("", name, due, "way", shift))
+                missing.append(Missing("", name, due, "way", _shift_of(members[key], watch)))
             elif due:
-                passes[key] += [Pass(name, watch, mode, bool(number(row.optional)),
-                                     int(number(row.prize)))] * due
+                found[key, watch].append((name, mode, due, row))
                 filled[key, watch, mode] += due * min(grounds[mode].pieces[name].seconds)
+    for (key, watch), rows in found.items():
+        passes[key] += _make_rounds(rows, members[key], watch)
+
+
+def _make_rounds(rows: list[tuple[str, str, int, Any]], members: list[Member], watch: int
+                 ) -> list[Pass]:
+    """Spread the passes of a shift over its rounds."""
+    rounds = max(due for _, _, due, _ in rows)
+    start = min(m.start_s for m in members if m.watch == watch)
+    length = max(m.end_s for m in members if m.watch == watch) - start
+    out = []
+    for name, mode, due, row in rows:
+        for j in range(due):
+            k = j * rounds // due
+            window = (start + k * length // rounds, start + (k + 1) * length // rounds)
+            out.append(Pass(name, watch, mode, window, bool(number(row.optional)),
+                            int(number(row.prize))))
+    return out
+
+
+def _shift_of(members: list[Member], watch: int) -> str:
+    return next((m.shift for m in members if m.watch == watch), "")
 
 
 def _choose_mode(members: list[Member], watch: int, name: str, grounds: Mapping[str, Ground],

@@ -241,22 +241,6 @@ def _join(one: Access, two: Access) -> Access:
                   np.concatenate([one.uncertain, two.uncertain]))
 
 
-def find_zone(points: Sequence[Any], tier: NDArray[np.object_], zones: gpd.GeoDataFrame
-              ) -> NDArray[np.object_]:
-    """Return the zone of its tier that each point lies in, ``""`` for none; the first by id."""
-    out = np.full(len(points), "", dtype=object)
-    if not len(points) or not len(zones):
-        return out
-    zones = zones.sort_values("zone_id", kind="stable")
-    at, zone = shapely.STRtree(zones.geometry.to_numpy()).query(
-        np.asarray(points, dtype=object), predicate="intersects")[:2]
-    fits = tier[at] == zones["tier"].astype(str).to_numpy(dtype=object)[zone]
-    at, zone = at[fits], zone[fits]
-    order = np.lexsort((zone, at))[::-1]
-    out[at[order]] = zones["zone_id"].astype(str).to_numpy(dtype=object)[zone[order]]
-    return out
-
-
 def tell_impassable(names: Sequence[str], findings: Findings) -> None:
     """Warn of required streets that no team of their tier can pass."""
     if names:

@@ -57,11 +57,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Pass:
-    """A pass of a required street that is due in a shift, by a mode."""
+    """A pass of a required street that is due in a round of a shift, by a mode.
+
+    A shift has as many rounds as a street of its job has passes in it, each of them as long: so
+    two passes of a street do not follow each other at once. ``window`` is the round, in seconds.
+    """
 
     required_id: str
     watch: int
     mode: str
+    window: tuple[int, int]
     optional: bool = False
     prize_min: int = 0
 
@@ -205,6 +210,6 @@ def _list_stops(job: Job, grounds: Mapping[str, Ground], ways: Ints, first: int)
     ids = [c.stop_id for c in calls] + [f"{p.required_id}/{k}" for k, p in enumerate(passes)]
     held = {name: np.array(c, np.int64) for name, c in columns.items()}
     return make_stops(np.arange(first, first + len(ids)), ids=ids, **held,
-                      windows=tuple(c.windows for c in calls) + ((),) * len(passes),
+                      windows=tuple(c.windows for c in calls) + tuple((p.window,) for p in passes),
                       optional=np.array([c.optional for c in calls]
                                         + [p.optional for p in passes], np.bool_))

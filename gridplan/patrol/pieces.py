@@ -204,6 +204,8 @@ def _number_pieces(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         midpoints(frame.geometry.to_numpy())), 3), ROW_M)].reset_index(drop=True)
     held = (frame["required_id"].astype("string") if "required_id" in frame.columns
             else pd.Series(pd.NA, index=frame.index, dtype="string"))
+    # A name that two lines come to have is the first one's.
+    held = held.mask(held.duplicated(), pd.NA)
     blank = np.flatnonzero(held.fillna("").to_numpy(dtype=object) == "")
     taken = set(held.dropna())
     names = (name for n in range(1, 10**9) if (name := f"Q{n:05d}") not in taken)
@@ -327,11 +329,11 @@ def _direction(lines: NDArray[Any], at: Floats) -> Floats:
 def _tell_partly(web: Web, lines: gpd.GeoDataFrame, group: Ints, edge: Ints,
                  names: NDArray[np.object_], findings: Findings) -> None:
     """Warn of lines that leave the roads for a while."""
-    for k in np.unique(group).tolist():
-        line = lines.geometry.iloc[k]
-        near = shapely.buffer(shapely.multilinestrings(web.network.geometry[edge[group == k]]),
-                              NEAR_M + NEARER_M)
-        lost = float(shapely.length(shapely.difference(line, near)))
-        if lost > LOST_M:
+    rows, number = np.unique(group, return_inverse=True)
+    near = shapely.buffer(shapely.multilinestrings(web.network.geometry[edge], indices=number),
+                          NEAR_M + NEARER_M) if len(rows) else []
+    lost = shapely.length(shapely.difference(lines.geometry.to_numpy()[rows], near))
+    for k, metres in zip(rows.tolist(), np.asarray(lost).tolist(), strict=True):
+        if metres > LOST_M:
             findings.add("patrol.required_partly", "warning", layer="required",
-                         row=names[k] or k + 1, metres=round(lost))
+                         row=names[k] or k + 1, metres=round(metres))

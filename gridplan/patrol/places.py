@@ -13,8 +13,8 @@ import shapely
 from gridplan.i18n import translate
 from gridplan.layers import TIERS, conform
 from gridplan.network.usage import text_of
-from gridplan.params import Params
-from gridplan.patrol.pieces import Web, order_rows
+from gridplan.params import MODES, Params
+from gridplan.patrol.pieces import Floats, Web, order_rows
 from gridplan.patrol.workload import Work, cruise_kmh
 from gridplan.patrol.zones import find_zones
 from gridplan.plan import Plan
@@ -150,12 +150,13 @@ def propose_stations(plan: Plan, web: Web, zones: gpd.GeoDataFrame, work: Work, 
     tier's mode may use. A post that serves several zones is one row without tier and zone.
     """
     posts = plan.layer("facilities").sort_values("facility_id")
-    posts = posts[[any(c in _POSTS for c in told.split(";"))
-                   for told in text_of(posts, "categories", "").tolist()]]
-    posts = posts[text_of(posts, "status", "existing") != "proposed"]
+    is_post = np.array([any(c in _POSTS for c in told.split(";"))
+                        for told in text_of(posts, "categories", "").tolist()], dtype=bool)
+    posts = posts[is_post & (text_of(posts, "status", "existing") != "proposed")]
     at = posts.geometry.to_numpy()
     rows = []
     centres = _find_centres(zones, work)
+    nodes = {mode: _street_nodes(web, mode) for mode in MODES}
     for zone in zones.itertuples():
         centre = centres[zone.tier, zone.zone_id]
         mode = params.patrol.modes[zone.tier]
@@ -164,7 +165,7 @@ def propose_stations(plan: Plan, web: Web, zones: gpd.GeoDataFrame, work: Work, 
         near = np.flatnonzero(shapely.intersects(at, zone.geometry) | (away <= reach_m))
         post = int(near[np.argmin(away[near])]) if len(near) else -1
         rows.append((zone.tier, zone.zone_id, zone.name, post,
-                     at[post] if post >= 0 else _on_street(web, centre, mode, zone.geometry)))
+                     at[post] if post >= 0 else _on_street(nodes[mode], centre, zone.geometry)))
     held = text_of(posts, "name", "")
     out: dict[int, dict[str, Any]] = {}
     for n, (tier, zone_id, name, post, point) in enumerate(rows):
@@ -195,11 +196,10 @@ def _find_centres(zones: gpd.GeoDataFrame, work: Work) -> dict[tuple[str, str], 
     return found
 
 
-def _on_street(web: Web, centre: shapely.Point, mode: str, zone: shapely.Geometry
-               ) -> shapely.Point:
-    """Return the node nearest to a place on public roads that a mode may use, in the zone if any.
+def _street_nodes(web: Web, mode: str) -> Floats:
+    """Return the nodes on public roads that a mode may use, else on any such road, else on any.
 
-    Only the largest connected part of the network counts, so that there is a way on from it.
+    Only the largest connected part of the network counts, so that there is a way on from them.
     """
     net = web.network
     public = web.roads["public"].fillna(True).to_numpy(dtype=bool)
@@ -208,12 +208,17 @@ def _on_street(web: Web, centre: shapely.Point, mode: str, zone: shapely.Geometr
         nodes = np.unique(ends[net.component[ends[:, 0]] == 0])
         if len(nodes):
             break
-    points = shapely.points(net.xy[nodes])
-    away = np.round(shapely.distance(points, centre), 3)
-    inside = shapely.intersects(zone, points)
+    return net.xy[nodes]
+
+
+def _on_street(xy: Floats, centre: shapely.Point, zone: shapely.Geometry) -> shapely.Point:
+    """Return the place of these nearest to a zone's centre, one in the zone if there is any."""
+    away = np.round(np.hypot(*(xy - shapely.get_coordinates(centre)).T), 3)
+    shapely.prepare(zone)
+    inside = shapely.intersects_xy(zone, xy)
     if inside.any():
         away[~inside] = np.inf
-    return points[int(np.argmin(away))]
+    return shapely.Point(xy[int(np.argmin(away))])
 
 
 def station_of_zones(stations: gpd.GeoDataFrame, zones: gpd.GeoDataFrame, work: Work

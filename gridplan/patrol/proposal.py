@@ -227,7 +227,7 @@ def propose_calendar(teams: pd.DataFrame, params: Params, findings: Findings, *,
         if own.empty or not asked:
             continue
         spans = sorted({(a, b) for a, b in zip(own["shift_start"], own["shift_end"], strict=True)},
-                       key=lambda s: span_of(*s))
+                       key=lambda s: (span_of(*s), s))
         usual = [set(own["crew"][(own["shift_start"] == a) & (own["shift_end"] == b)].dropna())
                  for a, b in spans]
         names = _name_crews(usual, tier, params.patrol.crews)

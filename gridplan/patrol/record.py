@@ -12,7 +12,6 @@ import pandas as pd
 
 from gridplan.layers import LAYERS, conform
 from gridplan.patrol.duty import Missing
-from gridplan.patrol.job import Job
 from gridplan.patrol.solve import Solved
 from gridplan.patrol.stops.shortage import explain_missed
 from gridplan.patrol.trips import Trip
@@ -40,17 +39,19 @@ def tell_missing(solved: Solved) -> list[Missing]:
     return out
 
 
-def bound_metres(job: Job, solved: Solved, watch: int, lengths: Mapping[str, float]) -> float:
+def bound_metres(solved: Solved, watch: int, lengths: Mapping[tuple[str, str], float]) -> float:
     """Return what the longest route of a shift cannot be shorter than: a team's share of streets.
 
-    >>> job = Job("town", "", (), (), ())
-    >>> bound_metres(job, None, 0, {})
-    0.0
+    Parameters
+    ----------
+    lengths
+        Mode and street → metres.
     """
+    job = solved.job
     teams = sum(m.watch == watch for m in job.members)
-    made = [p for k, p in enumerate(job.passes) if p.watch == watch
-            and not solved.plan.missed[len(job.calls) + k]]
-    return sum(lengths[p.required_id] for p in made) / teams if made else 0.0
+    made = [lengths[p.mode, p.required_id] for k, p in enumerate(job.passes)
+            if p.watch == watch and not solved.plan.missed[len(job.calls) + k]]
+    return sum(made) / teams if made else 0.0
 
 
 def record_days(days: Sequence[DayPlan], crs: Any) -> dict[str, pd.DataFrame]:

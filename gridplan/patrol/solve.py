@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gridplan.params import Effort
-from gridplan.patrol.cover import Cover, cover_passes, split_job
+from gridplan.patrol.cover import Cover, cover_passes, describe_part, split_job
 from gridplan.patrol.ground import Ground
 from gridplan.patrol.job import Job, Layout, Table, lay_out_job
 from gridplan.patrol.stops.kernels import State, settle_route
@@ -29,7 +29,7 @@ class Toil:
 
 
 TOIL: dict[Effort, Toil] = {
-    "fast": Toil(15, 60, 0), "normal": Toil(80, 300, 10), "best": Toil(800, 3000, 30)}
+    "fast": Toil(10, 30, 0), "normal": Toil(50, 120, 10), "best": Toil(600, 2000, 30)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,17 +53,42 @@ class Solved:
         mine = np.isin(self.plan.team, rows) & (self.plan.stop < len(self.job.calls))
         stays = int(self.layout.problem.stops.stay_s[self.plan.stop[mine]].sum())
         breaks = min((self.job.members[k].break_s for k in rows), default=0)
-        whole = sum(c.tour_s for c in covers) + stays
+        whole = sum(self._tour_s(c) for c in covers) + stays
         if not whole:
             return 0.0
-        return max(whole / len(rows), max((c.farthest_s for c in covers), default=0.0)) + breaks
+        farthest = max((c.farthest_s for c in covers if self._all_made(c)), default=0.0)
+        return max(whole / len(rows), farthest) + breaks
+
+    def _all_made(self, cover: Cover) -> bool:
+        return not self.plan.missed[cover.passes + len(self.job.calls)].any()
+
+    def _tour_s(self, cover: Cover) -> float:
+        """Return what the passes made of a cover take in all at least."""
+        if self._all_made(cover):
+            return cover.tour_s
+        made = self.plan.missed[cover.passes + len(self.job.calls)] == 0
+        stays = self.layout.problem.stops.stay_s[cover.passes + len(self.job.calls)][made]
+        return float(np.maximum(stays - 1, 0).sum())
 
 
 def cover_job(job: Job, table: Table, grounds: Mapping[str, Ground], toil: Toil, seed: int
               ) -> tuple[Cover, ...]:
-    """Cover the streets of a job, shift by shift."""
-    return tuple(cover_passes(job, part, table, grounds, iterations=toil.iterations, seed=seed)
-                 for part in split_job(job) if len(part[0]))
+    """Cover the streets of a job, round by round; like rounds alike."""
+    held: dict[tuple[object, ...], Cover] = {}
+    covers = []
+    for part in split_job(job):
+        if not len(part[0]):
+            continue
+        key = describe_part(job, part)
+        if key not in held:
+            held[key] = cover_passes(job, part, table, grounds, iterations=toil.iterations,
+                                     seed=seed)
+        like = held[key]
+        rows = dict(zip(like.passes.tolist(), part[1].tolist(), strict=True))
+        orders = tuple(np.array([rows[p] for p in order.tolist()], np.int64)
+                       for order in like.orders)
+        covers.append(replace(like, members=part[0], passes=part[1], orders=orders))
+    return tuple(covers)
 
 
 def solve_job(job: Job, covers: Sequence[Cover], table: Table, grounds: Mapping[str, Ground],
@@ -87,13 +112,13 @@ def solve_job(job: Job, covers: Sequence[Cover], table: Table, grounds: Mapping[
 
 
 def seat_covers(job: Job, covers: Sequence[Cover], work: Work) -> State:
-    """Return the plan in which every team makes its passes and nothing else.
+    """Return the plan in which every team makes its passes, round after round, and nothing else.
 
-    What no longer fits into a shift with its break is dropped from the end.
+    What no longer fits into its round and the shift with its break is dropped from the end.
     """
     state = empty_state(work)
     scratch = np.full((4, max(1, work.node.size)), -1)
-    for cover in covers:
+    for cover in covers:  # rounds of a shift follow each other
         for member, order in zip(cover.members.tolist(), cover.orders, strict=True):
             visits = np.searchsorted(work.stop, order + len(job.calls))
             held = visits < work.stop.size
@@ -103,14 +128,16 @@ def seat_covers(job: Job, covers: Sequence[Cover], work: Work) -> State:
 
 
 def _seat(work: Work, state: State, member: int, visits: Ints, scratch: Ints) -> None:
-    """Give a team as many of its visits, from the first on, as its shift holds."""
-    low, high = 0, len(visits)
-    while True:
-        size = high
-        state.routes[member, :size] = visits[:size]
-        state.sizes[member] = size
+    """Give a team as many more visits, from the first on, as its shift holds."""
+    before, count = int(state.sizes[member]), len(visits)
+    while count:
+        state.routes[member, before:before + count] = visits[:count]
+        state.sizes[member] = before + count
         if settle_route(work, state, member, scratch):
             break
-        state.begin[visits[:size]] = -1
-        high = max(low, size - max(1, size // 20))
-    state.at[visits[:size]] = member
+        state.begin[visits[:count]] = -1
+        count -= max(1, count // 20)
+    if not count:
+        state.sizes[member] = before
+        settle_route(work, state, member, scratch)
+    state.at[visits[:count]] = member

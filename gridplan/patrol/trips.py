@@ -13,6 +13,8 @@ from gridplan.patrol.ground import Ground
 from gridplan.patrol.job import Member, Table
 from gridplan.patrol.solve import Solved
 
+_LATE_S = 1e-3
+_LEGS_TRIED = 40  # for the break, from the middle on
 FREE_S = 60.0  # waiting that is told as time to spare
 _SAME_M = 1e-6
 
@@ -136,42 +138,72 @@ def _keep_time(solved: Solved, v: int, member: Member, ways: list[float], ground
                ) -> tuple[list[Item], float, float]:
     """Follow a team through its shift to the fraction of a second; passes may begin earlier.
 
-    The plan counts in whole seconds, rounded up: a team is never later than planned.
+    The plan counts in whole seconds, rounded up: a team is never later than planned. The break is
+    moved towards the middle of the route, as long as every visit stays on time.
     """
+    plan = solved.plan
+    planned, back = int(plan.rest_after[v]), float(plan.back_s[v])
+    first = _follow(solved, v, member, ways, ground, planned)
+    assert first is not None
+    if planned < 0:
+        return first
+    middle = (first[1] + first[2] - member.break_s) / 2
+    ends = [first[1], *(i.end_s for i in first[0] if i.kind in ("stop", "pass"))]
+    awake = [end - (member.break_s if k > planned else 0) for k, end in enumerate(ends)]
+    legs = sorted(range(len(ways)), key=lambda k: (abs(awake[k] - middle), k))
+    for leg in legs[:_LEGS_TRIED]:
+        found = _follow(solved, v, member, ways, ground, leg)
+        if found is not None and found[2] <= back + _LATE_S:
+            return found
+    return first
+
+
+def _follow(solved: Solved, v: int, member: Member, ways: list[float], ground: Ground,
+            rest_after: int) -> tuple[list[Item], float, float] | None:
+    """Follow a team that has its break after so many visits; None where that makes it late."""
     plan, job = solved.plan, solved.job
     rows = plan.visits_of(v)
-    rest_after = int(plan.rest_after[v])
     items: list[Item] = []
-    begun = float(plan.leave_s[v])
-    if int(plan.stop[rows[0]]) < len(job.calls) and rest_after != 0:
-        begun = max(begun, float(plan.begin_s[rows[0]]) - ways[0])
+    stops, begins = plan.stop[rows].tolist(), plan.begin_s[rows].tolist()
+    begun = float(member.start_s)
+    if rest_after != 0:  # no earlier than the first thing asks for
+        first = stops[0] - len(job.calls)
+        opens = begins[0] if first < 0 else job.passes[first].window[0]
+        begun = max(begun, float(opens) - ways[0])
     now = begun
     for leg, way in enumerate(ways):
         if leg == rest_after:
-            now = _rest(items, member, now, way)
+            rested = _rest(items, member, now, way)
+            if rested is None:
+                return None
+            now = rested
         else:
             now += way
         if leg == len(rows):
             break
-        stop = int(plan.stop[rows[leg]])
-        if stop < len(job.calls):
-            begin = max(now, float(plan.begin_s[rows[leg]]))
-            if begin - now >= FREE_S:
-                items.append(Item("free", "", now, begin))
+        planned = float(begins[leg])
+        if now > planned + _LATE_S:
+            return None
+        call = stops[leg] < len(job.calls)
+        passed = None if call else job.passes[stops[leg] - len(job.calls)]
+        begin = max(now, planned if passed is None else float(passed.window[0]))
+        if begin - now >= FREE_S:
+            items.append(Item("free", "", now, begin))
+        if passed is None:
             now = begin + float(plan.stay_s[rows[leg]])
-            items.append(Item("stop", job.calls[stop].stop_id, begin, now))
+            items.append(Item("stop", job.calls[stops[leg]].stop_id, begin, now))
         else:
-            one = job.passes[stop - len(job.calls)]
-            seconds = ground.pieces[one.required_id].seconds
-            taken = seconds[int(solved.layout.ways[stop - len(job.calls)])]
-            items.append(Item("pass", one.required_id, now, now + taken))
-            now += taken
-    return items, begun, now
+            seconds = ground.pieces[passed.required_id].seconds
+            now = begin + seconds[int(solved.layout.ways[stops[leg] - len(job.calls)])]
+            items.append(Item("pass", passed.required_id, begin, now))
+    return (items, begun, now) if now <= member.end_s + _LATE_S else None
 
 
-def _rest(items: list[Item], member: Member, now: float, way: float) -> float:
+def _rest(items: list[Item], member: Member, now: float, way: float) -> float | None:
     """Add the break: before the way, behind it, or on it; return when the way is done."""
     begin = max(now, float(member.break_from_s))
+    if begin + member.break_s > member.break_to_s + _LATE_S:
+        return None
     if begin > now:
         there = max(now + way, begin)
         if there + member.break_s <= member.break_to_s:

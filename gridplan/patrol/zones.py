@@ -29,7 +29,7 @@ from gridplan.regions import Cut, Graph, connected_components, cut_graph
 from gridplan.regions.graph import subgraph
 
 CONTACT_M = 1.0  # two grids touch where they share a metre of border, as everywhere in a plan
-TIE_M = 1e-3  # coordinates are whole millimetres: nearer than that is the same place
+TIE_M = 0.01  # borders run on roads: a middle so near to several zones is on their border
 ACROSS = 0.2  # a border between communities is five times as good a border of a zone
 SLACKS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8)  # how far from the mean a zone may be, tightest first
 UNEVEN = 1.25  # zones that stand out more than this are worth a word
@@ -43,8 +43,7 @@ LETTERS = dict(zip(TIERS, "ABC", strict=True))
 def find_zones(points: NDArray[Any], zones: gpd.GeoDataFrame, tier: str) -> NDArray[np.object_]:
     """Return the zone of a tier that each point belongs to, "" where the tier has none.
 
-    That is the nearest; of several that a point lies in or on the border of, the first by
-    zone_id.
+    That is the nearest; of several equally near, as on their border, the first by zone_id.
 
     Parameters
     ----------
@@ -58,16 +57,20 @@ def find_zones(points: NDArray[Any], zones: gpd.GeoDataFrame, tier: str) -> NDAr
 
 
 def _nearest_of(points: NDArray[Any], shapes: NDArray[Any]) -> Ints:
-    """Return the first of the nearest shapes of each point."""
+    """Return the first of the shapes within a centimetre of being the nearest to each point."""
     tree = shapely.STRtree(shapes)
-    point, shape = tree.query(points, predicate="dwithin", distance=TIE_M)
+    shapely.prepare(shapes)
+    xy = shapely.get_coordinates(points)
+    # Boxes first: shapes of thousands of corners are dear to ask, and prepared ones cheap.
+    point, shape = tree.query(shapely.box(*(xy - TIE_M).T, *(xy + TIE_M).T))
+    near = shapely.dwithin(shapes[shape], points[point], TIE_M)
     found = np.full(len(points), len(shapes))
-    np.minimum.at(found, point, shape)
+    np.minimum.at(found, point[near], shape[near])
     lost = np.flatnonzero(found == len(shapes))
     if len(lost):
-        # Beyond all: pairs come by point, then shape, so that the first of equals is kept.
-        far, near = tree.query_nearest(points[lost], all_matches=True)
-        np.minimum.at(found, lost[far], near)
+        (_, _), away = tree.query_nearest(points[lost], return_distance=True, all_matches=False)
+        point, shape = tree.query(points[lost], predicate="dwithin", distance=away + TIE_M)
+        np.minimum.at(found, lost[point], shape)
     return found.astype(np.int64)
 
 
@@ -286,7 +289,8 @@ def _tell_uneven(label: Ints, minutes: Floats, tier: str, findings: Findings) ->
     if tier == "community" and load.max() > UNEVEN * load.mean() > 0:
         findings.add("patrol.zones_uneven", "warning", layer="zones", row=tier,
                      count=len(load), most=round(float(load.max())),
-                     mean=round(float(load.mean())))
+                     mean=round(float(load.mean())),
+                     bound=round(max(float(load.mean()), float(minutes.max()))))
 
 
 def _draw_zones(plan: Plan, grids: gpd.GeoDataFrame, label: Ints, tier: str, work: Work,

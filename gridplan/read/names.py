@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gridplan.layers import INPUTS
+from gridplan.read.patrol_words import PATROL_ALIASES
 from gridplan.sheets import fold
 from gridplan.sheets.privacy import PRIVATE_NAMES, PRIVATE_PART
 
@@ -108,18 +109,13 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
         "name": ("community_name", "社区名称", "社区名", "村社区名称", "社区", "行政村",
                  "community", *_NAME),
         "households": (*_HOUSEHOLDS, "total", "totals", "合计", "户")},
+    **PATROL_ALIASES,
 }
 COORDINATES: dict[str, tuple[str, ...]] = {
     "lon": ("lon", "lng", "long", "longitude", "经度", "东经"),
     "lat": ("lat", "latitude", "纬度", "北纬"),
     "x": ("x", "easting", "x坐标", "横坐标"), "y": ("y", "northing", "y坐标", "纵坐标"),
     "wkt": ("wkt", "geometry", "geom", "the_geom", "几何")}
-
-_PERSON = frozenset((
-    "person", "persons", "people", "resident", "residents", "petitioner", "exoffender", "patient",
-    "individual", "suspect", "drugaddict", "人", "人员", "居民", "重点人员", "重点人群", "重点人口",
-    "特殊人群", "精神病患者", "精神障碍患者", "吸毒人员", "上访人员", "信访人员", "刑满释放人员",
-    "社区矫正人员", "残疾人", "独居老人", "老人", "低保户", "贫困户", "租客", "个人"))
 
 TRUE = frozenset(("1", "t", "true", "y", "yes", "是", "有", "viaduct", "permissive", "designated"))
 FALSE = frozenset(("0", "f", "false", "n", "no", "否", "无"))
@@ -251,12 +247,3 @@ def private_columns(columns: Iterable[str]) -> list[str]:
     """
     private = PRIVATE_NAMES.union(cut_names(PRIVATE_NAMES))
     return [c for c in columns if fold(c) in private or PRIVATE_PART.search(str(c))]
-
-
-def is_person(word: object) -> bool:
-    """Tell whether a kind is a person, not a place.
-
-    >>> is_person("重点人员"), is_person("park")
-    (True, False)
-    """
-    return fold(word) in _PERSON

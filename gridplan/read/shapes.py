@@ -14,7 +14,8 @@ WANTED: dict[str, frozenset[int]] = {
     "specials": frozenset((2,)), "buildings": frozenset((0, 2)), "roads": frozenset((1,)),
     "barriers": frozenset((1, 2)), "gates": frozenset((0,)), "entrances": frozenset((0,)),
     "must_links": frozenset((0, 1, 2)), "facilities": frozenset((0,)),
-    "demand": frozenset((0,))}
+    "demand": frozenset((0,)), "stations": frozenset((0,)), "stops": frozenset((0,)),
+    "points": frozenset((0,)), "streets": frozenset((1,)), "zones": frozenset((2,))}
 # Layers whose areas are somebody's border: a repair may not move them.
 _STRICT = frozenset(("communities", "outline", "estates", "specials"))
 _AREA_CHANGE = 0.001

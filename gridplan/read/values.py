@@ -16,6 +16,7 @@ from gridplan.errors import Findings, first_ids
 from gridplan.layers import CUTTING_ROADS, INPUTS, ROAD_CLASS
 from gridplan.read import names
 from gridplan.read.vector import RawTable
+from gridplan.sheets.privacy import is_person
 
 _COUNTS = frozenset(("households", "population", "newcomers", "rented"))
 _UNITS = {"households": ("户",), "population": ("人",), "rented": ("户", "套"),
@@ -273,6 +274,6 @@ def _refuse_persons(out: pd.DataFrame, place: _Place) -> None:
     if column not in out:
         return
     words = {w for w in dict.fromkeys(out[column].dropna())
-             if any(names.is_person(part) for part in str(w).split(";"))}
+             if any(is_person(part) for part in str(w).split(";"))}
     person = out[column].isin(sorted(words)).to_numpy(dtype=bool)
     place.tell("read.person", "error", person, column, words=", ".join(sorted(words)))

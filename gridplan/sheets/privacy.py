@@ -8,6 +8,8 @@ from collections.abc import Set
 
 import pandas as pd
 
+from gridplan.sheets.columns import fold
+
 # Folded names of columns that are about persons in any layer of places.
 PRIVATE_NAMES = frozenset((
     "姓名", "户主", "户主姓名", "居民姓名", "业主", "业主姓名", "联系人", "身份证", "身份证号",
@@ -20,6 +22,12 @@ PRIVATE_NAMES = frozenset((
     "contactphone", "tel", "telephone", "mobile", "mobilephone", "cellphone", "householdno",
     "householdnumber", "householdid", "hukou", "hukouno", "dateofbirth", "birthday", "出生日期"))
 PRIVATE_PART = re.compile("身份证|手机号|户主|居民姓名|业主姓名|联系电话|证件号")
+# Kinds that are persons, not places.
+_PERSON_KINDS = frozenset((
+    "person", "persons", "people", "resident", "residents", "petitioner", "exoffender", "patient",
+    "individual", "suspect", "drugaddict", "人", "人员", "居民", "重点人员", "重点人群", "重点人口",
+    "特殊人群", "精神病患者", "精神障碍患者", "吸毒人员", "上访人员", "信访人员", "刑满释放人员",
+    "社区矫正人员", "残疾人", "独居老人", "老人", "低保户", "贫困户", "租客", "个人"))
 # A ledger has few columns, so parts of words are enough there.
 _WORDS = re.compile(
     "姓名|户主|业主|住户名|居民名|联系人|租客|房东|身份证|证件号|公民身份|电话|手机|联系方式|"
@@ -83,6 +91,15 @@ def is_identity_column(name: str) -> bool:
     (True, True, False)
     """
     return bool(_IDENTITY_NAME.search(unicodedata.normalize("NFKC", name)))
+
+
+def is_person(word: object) -> bool:
+    """Tell whether a kind is a person, not a place.
+
+    >>> is_person("重点人员"), is_person("park")
+    (True, False)
+    """
+    return fold(word) in _PERSON_KINDS
 
 
 def is_phone(text: str) -> bool:
