@@ -156,14 +156,14 @@ def _check_teams(teams: Table, stations: Table, zones: Table, params: PatrolPara
     if not stations.frame.empty:
         refer(teams, "station_id", stations, "station_id")
     tier_of = zones.lookup("zone_id", "tier")
-    own = teams.text("zone_id").map(tier_of).fillna("")
+    own = teams.text("zone_id").map(lambda z: tier_of.get(z, ""))
     teams.fill("tier", own)
     teams.tell("patrol.input_zone_tier",
                (own != "") & (own != teams.text("tier")) & teams.text("tier").isin(TIERS),
                "zone_id", tiers=first_ids(dict.fromkeys(own[own != ""])))
     teams.tell("patrol.input_blank", teams.text("tier") == "", "tier")
-    teams.fill("mode", teams.text("tier").map(params.modes).fillna(""))
-    teams.fill("members", teams.text("tier").map(params.members))
+    teams.fill("mode", teams.text("tier").map(lambda t: params.modes.get(t, "")))
+    teams.fill("members", teams.text("tier").map(lambda t: params.members.get(t, "")))
     _fill_stations(teams, stations)
     _check_shifts(teams)
     _check_breaks(teams)
@@ -178,7 +178,7 @@ def _fill_stations(teams: Table, stations: Table) -> None:
         held = stations.text(column)
         only = {str(word): str(ids[held == word].iloc[0]) for word in dict.fromkeys(held)
                 if word and (held == word).sum() == 1}
-        teams.fill("station_id", teams.text(column).map(only).fillna(""))
+        teams.fill("station_id", teams.text(column).map(lambda w, only=only: only.get(w, "")))
     if len(ids) == 1:
         teams.fill("station_id", pd.Series(str(ids.iloc[0]), teams.frame.index))
     teams.tell("patrol.input_blank", teams.text("station_id") == "", "station_id")
@@ -313,7 +313,7 @@ def _find_zones(stops: Table, zones: Table) -> None:
             found[mine] = near
             away[mine] = ~blank & (near != said[mine])
     tier_of = zones.lookup("zone_id", "tier")
-    own = stops.text("zone_id").map(tier_of).fillna("")
+    own = stops.text("zone_id").map(lambda z: tier_of.get(z, ""))
     other = ((own != "") & (tier != "") & (own != tier)).to_numpy(dtype=bool)
     stops.tell("patrol.input_zone_tier", other, "zone_id",
                tiers=first_ids(dict.fromkeys(own[other])))

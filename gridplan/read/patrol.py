@@ -186,7 +186,7 @@ def _choose_sheet(role: str, path: str | Path, options: Options) -> Options:
     if options.layer_of(role) is not None or door.is_remote(path):
         return options
     try:
-        held = layers_of(Path(path), door.identify(Path(path)))
+        held = layers_of(Path(path), door.identify(Path(path)), blank=True)
     except Refused:
         return options
     known = {fold(name) for name in SHEET_NAMES.get(role, ())}
@@ -231,9 +231,10 @@ def _take_columns(rows: Rows) -> bool:
             rows.text = rows.text.assign(**{name: rows.column(name).fillna(part)})
             rows.heads = {name: rows.heads["turn"], **rows.heads}
     if rows.role == "teams" and "shift" in rows.text:
-        ends = rows.text["shift"].map(spell_spans, na_action="ignore").str.partition("-")
+        ends = rows.text["shift"].map(lambda s: spell_spans(s).partition("-"), na_action="ignore")
         for name, at in (("shift_start", 0), ("shift_end", 2)):
-            rows.text = rows.text.assign(**{name: rows.column(name).fillna(ends[at])})
+            rows.text = rows.text.assign(**{name: rows.column(name).fillna(
+                ends.map(lambda parts, at=at: parts[at], na_action="ignore"))})
             rows.heads = {name: rows.heads["shift"], **rows.heads}
     needed = {"teams": "team_id", "calendar": "date", "zones": "zone_id"}.get(rows.role)
     if needed and needed not in rows.text:
@@ -340,7 +341,7 @@ def _derive_stations(teams: pd.DataFrame, plan: Plan) -> gpd.GeoDataFrame:
     chosen = facilities.iloc[sorted(set(at[at >= 0].tolist()))]
     frame = gpd.GeoDataFrame({
         "station_id": chosen["facility_id"].array, "name": chosen["name"].array,
-        "kind": chosen["categories"].fillna("").str.partition(";")[0].array},
+        "kind": [str(c).partition(";")[0] for c in chosen["categories"].fillna("")]},
         geometry=np.asarray(chosen.geometry.array), crs=plan.crs)
     out = gpd.GeoDataFrame(conform("stations", frame))
     out.attrs = {"file": teams.attrs["file"], "heads": {}, "source": teams.attrs["source"]}
