@@ -37,6 +37,7 @@ from gridplan.cli.options import (
     split_pairs,
     with_options,
 )
+from gridplan.cli.patrol import patrol
 from gridplan.cli.report import Audience, RosterFile, check_roster, report, report_demo, take_roster
 from gridplan.cli.site import site
 from gridplan.cli.summary import refuse_exceptions, tell_check, tell_file, tell_plan
@@ -365,6 +366,7 @@ verb(*WRITING)(diff)
 verb(*WRITING, "config", "seed", "strict", "column", "layer", "drop_columns")(assign)
 verb(*WRITING, "config", "seed", *READING)(circle)
 verb(*WRITING, "config", "seed", *READING)(site)
+verb(*WRITING, "config", "seed", "effort", *READING)(patrol)
 
 
 verb("output", "force", "dry_run", "column", "layer")(report)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-from gridplan.patrol.problem import FORBIDDEN
+from gridplan.patrol.problem import FORBIDDEN, Ints
 from gridplan.patrol.streets import Streets, join_odd, measure_ways
 
 SURE = 1e-6  # share by which a linear programme may err
@@ -70,11 +70,14 @@ def bound_longest(streets: Streets, depot: int, teams: int) -> Bound:
     return Bound(max(-(-tour // teams), farthest), tour, farthest)
 
 
-def bound_parity(streets: Streets) -> int:
-    """Return what serving costs at least, with the streets passed once more for parity."""
+def bound_parity(streets: Streets, again: Ints | None = None) -> int:
+    """Return what serving costs at least, with the streets passed once more for parity.
+
+    ``again`` are these streets, where they are known already.
+    """
     needed = np.flatnonzero(streets.required)
-    return int(streets.serve[needed].min(axis=1).sum()
-               + streets.travel[join_odd(streets)].min(axis=1).sum())
+    again = join_odd(streets) if again is None else again
+    return int(streets.serve[needed].min(axis=1).sum() + streets.travel[again].min(axis=1).sum())
 
 
 def bound_balance(streets: Streets) -> int:

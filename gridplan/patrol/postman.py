@@ -11,13 +11,13 @@ from gridplan.patrol.search import find_routes
 from gridplan.patrol.streets import Streets, join_odd, make_problem
 
 
-def order_tour(streets: Streets, depot: int) -> Ints:
+def order_tour(streets: Streets, depot: int, again: Ints | None = None) -> Ints:
     """Return the required streets in the order of a postman's tour from the depot.
 
     Where all streets are open both ways and the required ones hang together, it is the shortest
     tour there is: they and those of :func:`gridplan.patrol.streets.join_odd` form a circuit.
     Otherwise it is an order to begin with. Streets that hang together otherwise follow each
-    other by their lowest place.
+    other by their lowest place. ``again`` are the streets passed once more, where known already.
 
     >>> sorted(order_tour(Streets.of(3, [0, 1, 2], [1, 2, 0], [1, 1, 1]), 0).tolist())
     [0, 1, 2]
@@ -26,7 +26,8 @@ def order_tour(streets: Streets, depot: int) -> Ints:
     graph: nx.MultiGraph = nx.MultiGraph()
     for number, e in enumerate(needed):
         graph.add_edge(int(streets.u[e]), int(streets.v[e]), key=number)
-    for extra, e in enumerate(join_odd(streets).tolist()):
+    again = join_odd(streets) if again is None else again
+    for extra, e in enumerate(again.tolist()):
         graph.add_edge(int(streets.u[e]), int(streets.v[e]), key=-1 - extra)
     order: list[int] = []
     pieces = sorted(sorted(piece) for piece in nx.connected_components(graph))

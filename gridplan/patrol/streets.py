@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
@@ -41,7 +41,7 @@ class Streets:
     v: Ints
     travel: Ints
     serve: Ints
-    required: Ints
+    required: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         m = len(self.u)
