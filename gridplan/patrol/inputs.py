@@ -99,7 +99,8 @@ def _take(name: str, named: Mapping[str, Any], plan: Plan, findings: Findings) -
     attrs = dict(frame.attrs)
     file = attrs.get("file") or ("" if given is not None or plan.origin is None
                                  else plan.origin.name)
-    table = Table(name, layer, frame.copy(), findings, file, attrs.get("heads", {}))
+    table = Table(name, layer, frame.copy(), findings, file, attrs.get("heads", {}),
+                  old=given is None and bool(named))
     for column, (low, high, whole) in _NUMBERS.get(layer, {}).items():
         table.check_number(column, low, high, whole)
     if layer in LAYERS:

@@ -106,8 +106,8 @@ def read_patrol(paths: Mapping[str, str | Path], plan: Plan, findings: Findings,
         layers, ``streets`` with those of ``required`` (whole roads or lines as drawn, not yet cut
         at junctions), ``points`` (point_id, kind, name, radius_m). The index ``row`` is the row of
         the file; ``attrs`` hold ``file``, ``heads`` (ours → the heading there) and ``source``.
-        Where teams stand at facilities of the plan and no stations are known, these are the
-        stations.
+        Where no stations are given and teams stand at facilities of the plan, these are stations
+        beside those of the plan.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def read_patrol(paths: Mapping[str, str | Path], plan: Plan, findings: Findings,
         findings.stop_on_faults()
     out = {role: frames[0] if len(frames) == 1 else pd.concat(frames)
            for role, frames in read.items()}
-    if "teams" in out and "stations" not in out and plan.layer("stations").empty:
+    if "teams" in out and "stations" not in out:
         stations = _derive_stations(out["teams"], plan)
         out |= {"stations": stations} if len(stations) else {}
     return out
@@ -334,15 +334,21 @@ def _make_layer(rows: Rows, plan: Plan) -> pd.DataFrame:
 
 
 def _derive_stations(teams: pd.DataFrame, plan: Plan) -> gpd.GeoDataFrame:
-    """Return the facilities of the plan at which teams stand, each once, as their stations."""
+    """Return the stations of the plan and the facilities at which teams stand, each once.
+
+    Without rows where no team stands at a facility that is not a station already.
+    """
+    known, facilities = plan.layer("stations"), plan.layer("facilities")
     words = [str(w) for w in teams["station_id"].dropna().drop_duplicates()]
-    facilities = plan.layer("facilities")
-    at = find_rows(facilities, "facility_id", words)
+    new = [w for w, k in zip(words, find_rows(known, "station_id", words), strict=True) if k < 0]
+    at = find_rows(facilities, "facility_id", new)
     chosen = facilities.iloc[sorted(set(at[at >= 0].tolist()))]
     frame = gpd.GeoDataFrame({
         "station_id": chosen["facility_id"].array, "name": chosen["name"].array,
         "kind": [str(c).partition(";")[0] for c in chosen["categories"].fillna("")]},
         geometry=np.asarray(chosen.geometry.array), crs=plan.crs)
-    out = gpd.GeoDataFrame(conform("stations", frame))
+    made = conform("stations", frame)
+    out = gpd.GeoDataFrame(made if known.empty or frame.empty else conform(
+        "stations", gpd.GeoDataFrame(pd.concat([known, made], ignore_index=True), crs=plan.crs)))
     out.attrs = {"file": teams.attrs["file"], "heads": {}, "source": teams.attrs["source"]}
     return out
