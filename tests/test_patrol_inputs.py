@@ -34,7 +34,9 @@ from gridplan.errors import Findings, InputError
 from gridplan.params import Params
 from gridplan.patrol.hours import count_begins, read_span, read_windows
 from gridplan.patrol.inputs import check_patrol
+from gridplan.plan import Plan
 from gridplan.read import read_patrol
+from gridplan.town import build_town, write_town
 
 SHIFTS = {"morning": ("07:30", "15:30"), "late": ("15:30", "23:30"), "night": ("23:30", "07:30")}
 
@@ -370,7 +372,6 @@ TEAM_FAULTS = [
     ({"team_id": "T2"}, "twice", "team_id"), ({"team_id": ""}, "blank", "team_id"),
     ({"station_id": "ST9"}, "unknown", "station_id"), ({"zone_id": "Z9"}, "unknown", "zone_id"),
     ({"tier": "county"}, "word", "tier"), ({"mode": "horse"}, "word", "mode"),
-    ({"tier": None}, "blank", "tier"),
     ({"shift_start": "25:00"}, "time", "shift_start"), ({"shift_end": "noon"}, "time", "shift_end"),
     ({"shift_end": None}, "blank", "shift_end"),
     ({"shift_end": "07:30", "break_window": None}, "shift_none", "shift_end"),
@@ -626,3 +627,33 @@ def test_files_of_a_dispatcher_name_no_path(tmp_path):
     source = out["teams"].attrs["source"]
     assert (source.name, source.layer, source.rows) == ("teams.csv", "teams", 1)
     assert Path(source.name).name == source.name
+
+
+# ---- the town ------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def town():
+    return build_town(6, 3)
+
+
+def test_the_files_of_a_town_read_back_and_are_sound(town, tmp_path):
+    folder = tmp_path / "town"
+    write_town(town, folder)
+    study = town.study
+    plan = Plan({name: study.layer(name).reset_index() for name in (
+        "communities", "roads", "facilities")}, study.crs)
+    paths = {"teams": folder / "teams.xlsx", "stations": folder / "stations.gpkg",
+             "stops": folder / "stops.gpkg", "calendar": folder / "calendar.xlsx"}
+    findings = Findings()
+    out = read_patrol(paths, plan, findings)
+    assert not findings.of("error", "warning")
+    for name in paths:
+        mine = getattr(town, name)
+        read_back = out[name].set_index(mine.index.name)
+        columns = [c for c in mine.columns if c not in ("geometry", "calendar_id")]
+        pd.testing.assert_frame_equal(pd.DataFrame(read_back[columns]).reset_index(drop=True),
+                                      pd.DataFrame(mine[columns]).reset_index(drop=True))
+        assert read_back.index.tolist() == mine.index.tolist()
+    checked = check_patrol(out, plan, Params(), findings)
+    assert not findings.of("error", "warning")
+    assert len(checked["stops"]) == len(town.stops)

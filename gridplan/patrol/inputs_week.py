@@ -66,14 +66,19 @@ def _check_days(calendar: Table, date: pd.Series, team: pd.Series) -> None:
 
 
 def _check_crew_names(calendar: Table, teams: Table, params: PatrolParams) -> None:
-    """Tell of crews that no team has, where there are more of them than there can be."""
-    usual = {c for c in teams.text("crew") if c}
-    words = calendar.text("crew")
-    every = usual | {c for c in words if c}
-    if usual and len(every) > max(params.crews, len(usual)):
-        odd = (words != "") & ~words.isin(sorted(usual))
-        calendar.tell("patrol.input_crew", odd, "crew", crews=params.crews,
-                      words=first_ids(dict.fromkeys(words[odd])), known=first_ids(sorted(usual)))
+    """Tell of crews that no team of a tier has, where the tier has more of them than it can."""
+    tier_of = teams.lookup("team_id", "tier")
+    words, tier = calendar.text("crew"), calendar.text("team_id").map(lambda t: tier_of.get(t, ""))
+    for word in dict.fromkeys(tier.tolist()):
+        usual = {c for c, t in zip(teams.text("crew"), teams.text("tier"), strict=True)
+                 if c and t == word}
+        named = (tier == word) & (words != "")
+        most = max(params.crews, len(usual))
+        odd = named & ~words.isin(sorted(usual))
+        if usual and len(usual | set(words[named])) > most:
+            calendar.tell("patrol.input_crew", odd, "crew", crews=most,
+                          words=first_ids(dict.fromkeys(words[odd])),
+                          known=first_ids(sorted(usual)))
 
 
 def check_crews(calendar: Table, teams: Table) -> None:
