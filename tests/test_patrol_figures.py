@@ -237,6 +237,12 @@ def test_a_stop_of_every_day_counts_from_visit_to_visit():
     assert figure(plan, "stop_gap_worst") == 7 * 60
 
 
+def test_days_that_are_left_out_count_in_the_gaps():
+    plan = make([team()], [trip("T1", d, EARLY, WAY, [("S1", "09:00", "09:10")])
+                           for d in ("D1", "D3")], (), [stop("S1", (100, 0))], days=("D1", "D3"))
+    assert figure(plan, "stop_gap_worst") == 2 * 1440
+
+
 @given(st.lists(st.floats(0, 600), max_size=8), st.floats(0, 600))
 def test_one_more_pass_never_makes_streets_idler(times, more):
     thing = np.zeros(len(times), np.int64)
@@ -263,14 +269,14 @@ def test_routes_tell_balance_deadhead_and_gap():
     teams = [team("T1", zone_id="Z1"), team("T2", zone_id="Z1"), team("T3", zone_id="Z2")]
     plan = make(teams, [
         trip("T1", "D1", EARLY, WAY, [], duration_min=60, deadhead_m=200, gap=0.01),
-        trip("T2", "D1", EARLY, WAY, [], duration_min=90, deadhead_m=0, gap=0.01),
+        trip("T2", "D1", EARLY, WAY, [], duration_min=90, deadhead_m=0, gap=0.04),
         trip("T3", "D1", EARLY, WAY, [], duration_min=50, deadhead_m=400)], STREETS)
     found = figures(plan)
     assert found["balance", "zone", "Z1"] == (1.2, 90, 75)
     assert found["deadhead_share", "city", "all"] == (0.25, 600, 2400)
     assert found["deadhead_share", "zone", "Z1"][0] == 0.125
     assert found["deadhead_share", "team", "T3"][0] == 0.5
-    assert found["patrol_gap", "city", "all"][0] == 0.01
+    assert found["patrol_gap", "city", "all"][0] == 0.04
     assert found["patrol_gap", "zone", "Z2"][0] is None
 
 
@@ -414,15 +420,6 @@ def test_visits_are_found_in_order(stations):
     for (begin, end), place in zip(found.tolist(), xy[1:-1], strict=True):
         assert begin == end
         assert way.interpolate(begin).distance(shapely.Point(place)) < 0.06
-
-
-def test_passes_of_one_minute_follow_each_other_within_it():
-    # At an even 90 m a minute, told in whole minutes: three pieces of 30 m begin at 8:00.
-    streets = [piece(f"Q{k}", (30 * k, 0), (30 * k + 30, 0)) for k in range(6)]
-    plan = make([team()], [trip("T1", "D1", EARLY, ((0, 0), (180, 0)), [
-        (f"Q{k}", f"08:0{k // 3}", f"08:0{(k + 1) // 3}") for k in range(6)], duration_min=2)],
-        streets)
-    assert [spot(plan, "D1", m)["T1"][0] for m in (480, 480.5, 481)] == [0, 45, 90]
 
 
 def test_times_are_sampled_when_anybody_is_on_duty():
