@@ -266,7 +266,7 @@ def test_a_dose_is_10_to_16_minutes(depart, good):
 # ---- routes -----------------------------------------------------------------------------------
 
 def test_routes_tell_balance_deadhead_and_gap():
-    teams = [team("T1", zone_id="Z1"), team("T2", zone_id="Z1"), team("T3", zone_id="Z2")]
+    teams = [team("T1", zone_id="Z1"), team("T2", zone_id="Z1"), team("T3", zone_id="Z2", tier="city")]
     plan = make(teams, [
         trip("T1", "D1", EARLY, WAY, [], duration_min=60, deadhead_m=200, gap=0.01),
         trip("T2", "D1", EARLY, WAY, [], duration_min=90, deadhead_m=0, gap=0.04),
@@ -275,6 +275,8 @@ def test_routes_tell_balance_deadhead_and_gap():
     assert found["balance", "zone", "Z1"] == (1.2, 90, 75)
     assert found["deadhead_share", "city", "all"] == (0.25, 600, 2400)
     assert found["deadhead_share", "zone", "Z1"][0] == 0.125
+    assert found["deadhead_share", "tier", "town"][0] == 0.125
+    assert found["deadhead_share", "tier", "city"][0] == 0.5
     assert found["deadhead_share", "team", "T3"][0] == 0.5
     assert found["patrol_gap", "city", "all"][0] == 0.04
     assert found["patrol_gap", "zone", "Z2"][0] is None
@@ -391,6 +393,13 @@ def test_the_place_fits_the_minutes_where_a_route_passes_it_twice():
             ("S1", "08:59", "09:00"), ("S2", arrive, depart)], duration_min=70)], (), stops)
         trail = follow_units(read_made(plan)).trail(0)
         assert tuple(trail.find_metres(np.array([540.0, 60.0 * 9 + int(arrive[3:])]))) == metres
+
+
+def test_a_unit_never_goes_back_along_its_route():
+    # Both at once: 10 m back would fit as well as 10 m on.
+    way = shapely.LineString([(0, 0), (100, 0), (0, 0)])
+    found = locate_visits(way, [shapely.Point(90, 0), shapely.Point(80, 0)], np.zeros(4), 1.0)
+    assert found.tolist() == [[110, 110], [120, 120]]
 
 
 def test_a_night_shift_is_there_after_midnight():
@@ -582,6 +591,7 @@ def test_blind_stretches_are_what_is_left():
         ["Q1", 20.0], ["Q1", 35.0], ["Q2", 40.0]]
     assert blind.geometry.iloc[1].equals(line((65, 0), (100, 0)))
     assert prefer_blind(required, points((30, 0), (45, 0)), 20.0).to_dict() == {"Q1": 0, "Q2": 1}
+    assert prefer_blind(required, points((30, 0), (45, 0)), 15.0).to_dict() == {"Q1": 1, "Q2": 1}
     assert prefer_blind(required, points(), 20.0).to_dict() == {"Q1": 1, "Q2": 1}
 
 
