@@ -266,7 +266,8 @@ def test_a_dose_is_10_to_16_minutes(depart, good):
 # ---- routes -----------------------------------------------------------------------------------
 
 def test_routes_tell_balance_deadhead_and_gap():
-    teams = [team("T1", zone_id="Z1"), team("T2", zone_id="Z1"), team("T3", zone_id="Z2", tier="city")]
+    teams = [team("T1", zone_id="Z1"), team("T2", zone_id="Z1"),
+             team("T3", zone_id="Z2", tier="city")]
     plan = make(teams, [
         trip("T1", "D1", EARLY, WAY, [], duration_min=60, deadhead_m=200, gap=0.01),
         trip("T2", "D1", EARLY, WAY, [], duration_min=90, deadhead_m=0, gap=0.04),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
@@ -19,6 +19,7 @@ from gridplan.plan import Plan
 _NEAR_M = 0.05
 _LONGER_M, _LONGER = 1.0, 0.01  # by how much a pass may differ from its piece
 _BACKWARD = 1e9  # what a step back along the route costs, per metre
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 STEP_MIN = 30
 MOST_SAMPLES = 48
 
@@ -260,11 +261,17 @@ def locate_visits(line: shapely.LineString, shapes: Sequence[Any], times: Floats
 
 def _find_spans(line: shapely.LineString, shapes: Sequence[Any]) -> list[Floats]:
     """Return for each visit every (begin, end) along a route at which it may be."""
-    ends = [np.asarray(shape.coords)[[0, -1], :2] for shape in shapes]
-    middles = np.array([s if s.geom_type == "Point" else
-                        shapely.line_interpolate_point(s, 0.5, normalized=True) for s in shapes])
-    spots = find_spots(line, np.concatenate([*ends, shapely.get_coordinates(middles)]))
-    long = shapely.length(np.asarray(shapes, dtype=object))
+    every = np.asarray(shapes, dtype=object)
+    long = shapely.length(every)
+    middles = every.copy()
+    middles[long > 0] = shapely.line_interpolate_point(every[long > 0], 0.5, normalized=True)
+    xy, owned = shapely.get_coordinates(every, return_index=True)
+    first, last = (np.searchsorted(owned, np.arange(len(every)), side=s) for s in _SIDES)
+    ends = xy[np.stack([first, last - 1], axis=1).reshape(-1)]
+    # Pieces end where others begin, and a route comes by again and again.
+    places, at = np.unique(ends, axis=0, return_inverse=True)
+    found = find_spots(line, places)
+    spots = [found[k] for k in at.reshape(-1).tolist()]
     slack = np.maximum(_LONGER_M, _LONGER * long)
     held, owner = [], []
     for k in np.flatnonzero(long > 0).tolist():
@@ -273,15 +280,18 @@ def _find_spans(line: shapely.LineString, shapes: Sequence[Any]) -> list[Floats]
             i, j = np.nonzero(np.abs(b[None, :] - a[:, None] - long[k]) <= slack[k])
             held.append(np.stack([a[i], b[j]], axis=1))
             owner.append(np.full(len(i), k))
-    out = [np.stack([m, m], axis=1) for m in spots[2 * len(shapes):]]
+    out = [np.stack([m, m], axis=1) for m in spots[::2]]
     if held:
         pairs, of = np.concatenate(held), np.concatenate(owner)
         off = shapely.distance(shapely.line_interpolate_point(line, pairs.mean(axis=1)),
                                middles[of])
         pairs, of = pairs[off <= slack[of]], of[off <= slack[of]]
         first = np.searchsorted(of, np.arange(len(shapes) + 1))
-        for k in np.flatnonzero(np.diff(first)).tolist():
+        for k in np.flatnonzero(long > 0).tolist():
             out[k] = pairs[first[k]:first[k + 1]]
+            if not len(out[k]):  # a piece that the route does not follow: where it is nearest
+                spot = find_spots(line, shapely.get_coordinates(middles[k]))[0]
+                out[k] = np.stack([spot, spot], axis=1)
     return out
 
 
