@@ -78,10 +78,9 @@ def change_patrol(plan: Plan, params: Params, findings: Findings, *, without: Se
     plan.require("routes", "visits", "teams")
     layers = {name: plan.layer(name) for name in _KEEP}
     names = [d for d in plan.run.get("patrol:days", "").split(",") if d]
-    duty = plan.run.get("patrol:duty", "calendar")
     request = PatrolRequest(plan.run.get("patrol:cover", "both"), len(names),
                             plan.run.get("patrol:vary") == "yes",
-                            "" if duty == "calendar" else duty)
+                            plan.run.get("patrol:duty", ""))
     day, now_s = _check_change(plan, without, at, day, names)
     days = list_days(layers["calendar"], names, params.patrol, request.duty)
     grounds = {mode: survey(plan, mode, layers, params, findings)

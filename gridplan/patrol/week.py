@@ -77,15 +77,17 @@ def _vary_day(plain: Solved, table: Table, grounds: Mapping[str, Ground], toil: 
               ) -> Solved:
     """Return a plan of the day that is not much longer and least like those of the days before."""
     best, least = plain, _likeness(plain, seen)
-    toil = replace(toil, steps=toil.steps // _QUICKER)
+    quick = replace(toil, steps=toil.steps // _QUICKER)
     for _ in range(_DRAFTS):
         covers = [shake_cover(plain.job, c, table, grounds, draw, longer=longer)
                   for c in plain.covers]
         late = replace(plain.job, members=start_late(plain, draw))
-        for narrow in (True, False):
+        for shaken, narrow, work in ((True, True, quick), (True, False, quick),
+                                     (False, True, toil), (False, False, quick)):
             job = replace(late, calls=tuple(
                 narrow_windows(c, late, draw) for c in late.calls)) if narrow else late
-            again = solve_job(job, covers, table, grounds, toil, draw.randrange(1 << 30))
+            again = solve_job(job, covers if shaken else plain.covers, table, grounds, work,
+                              draw.randrange(1 << 30))
             draft = replace(again, job=plain.job, layout=lay_out_job(
                 plain.job, table, grounds, again.layout.ways))
             if _is_near(draft, plain, longer):
@@ -107,7 +109,7 @@ def _is_near(draft: Solved, plain: Solved, longer: float) -> bool:
     one, two = draft.plan, plain.plan
     return bool((one.missed <= two.missed).all()
                 and one.work_s.max() <= (1 + longer) * two.work_s.max()
-                and one.travel_s.sum() <= (1 + longer) * max(1, int(two.travel_s.sum())))
+                and one.work_s.sum() <= (1 + longer) * two.work_s.sum())
 
 
 def start_late(plain: Solved, draw: random.Random) -> tuple[Member, ...]:

@@ -167,8 +167,8 @@ def make_record(plan: Plan, patrol: Patrol, params: Params, given: Mapping[str, 
             "parameters": json.dumps(said, sort_keys=True, ensure_ascii=False),
             "patrol:cover": request.cover, "patrol:days": ",".join(d.name for d in patrol.days),
             "patrol:vary": "yes" if request.vary else "no",
-            "patrol:duty": request.duty or "calendar", "patrol:seed": str(params.seed),
-            "patrol:base_km": f"{patrol.plain_km:.3f}"}
+            "patrol:duty": request.duty, "patrol:seed": str(params.seed),
+            **({"patrol:base_km": f"{patrol.plain_km:.3f}"} if request.vary else {})}
 
 
 def _price(patrol: Patrol) -> pd.DataFrame:
