@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.carp import count_vehicles
 from benchmarks.lines import make_line, print_line, summarise
-from benchmarks.routes import Case, judge, run_ortools, run_ours, sum_up, warm_up
+from benchmarks.routes import Case, judge, run_ortools, run_ours, run_pyvrp, sum_up, warm_up
 from benchmarks.timing import calibrate, name_machine
 from gridplan.patrol.problem import Problem
 
@@ -46,7 +46,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def run_instance(path: Path, asked: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return the lines of one instance: ours for every seed, then the peer's."""
+    """Return the lines of one instance: ours for every seed, then the peers'."""
     case, best_known = read_instance(path)
     vehicles = count_vehicles(case)
     problem = Problem.of(case.u, case.v, 0, case.ways, vehicles=vehicles, load=case.load,
@@ -55,7 +55,8 @@ def run_instance(path: Path, asked: argparse.Namespace) -> list[dict[str, Any]]:
                       iterations=asked.iterations, seed=seed)
              for seed in range(1, asked.seeds + 1)]
     if asked.peers:
-        lines.append(run_ortools(NAME, path.stem, case, vehicles=vehicles, cpu_s=asked.cpu))
+        lines += [run(NAME, path.stem, case, vehicles=vehicles, cpu_s=asked.cpu)
+                  for run in (run_ortools, run_pyvrp)]
     for line in lines:
         costs = line.pop("costs")
         cost = sum(costs) if costs is not None and line["status"] == "ok" else None
@@ -103,7 +104,7 @@ def _read_words(words: Sequence[str] | None) -> argparse.Namespace:
                         help="CPU seconds of a run; told as iterations")
     parser.add_argument("--iterations", type=int, metavar="N", help="repeat a run exactly")
     parser.add_argument("--seeds", type=int, default=1, metavar="N")
-    parser.add_argument("--peers", action="store_true", help="OR-Tools routing")
+    parser.add_argument("--peers", action="store_true", help="OR-Tools routing and PyVRP")
     parser.add_argument("--goal", action="store_true", help="a miss exits 1")
     return parser.parse_args(words)
 

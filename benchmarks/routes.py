@@ -139,13 +139,30 @@ def run_ortools(benchmark: str, instance: str, case: Case, *, vehicles: int, cpu
 
     Every street becomes two nodes, one for each direction, of which one is visited.
     """
-    version = importlib.metadata.version("ortools")
-    facts = {"capacity": case.capacity, "depot": case.depot, "vehicles": vehicles,
-             "longest": longest}
     rows = [(r, x, w) for r, route in enumerate(first or []) for x, w in route]
-    outcome = run_child("benchmarks.routing_peer", {
+    return _run_peer("benchmarks.routing_peer", "ortools", method, benchmark, instance, case,
+                     {"first": np.array(rows, np.int64).reshape(-1, 3)},
+                     {"vehicles": vehicles, "longest": longest}, cpu_s)
+
+
+def run_pyvrp(benchmark: str, instance: str, case: Case, *, vehicles: int,
+              cpu_s: float) -> dict[str, Any]:
+    """Let PyVRP route points in a child process, and verify its answer."""
+    return _run_peer("benchmarks.pyvrp_peer", "pyvrp", "pyvrp", benchmark, instance, case, {},
+                     {"vehicles": vehicles}, cpu_s)
+
+
+def _run_peer(module: str, package: str, method: str, benchmark: str, instance: str, case: Case,
+              arrays: dict[str, Array], facts: dict[str, Any], cpu_s: float) -> dict[str, Any]:
+    """Run a peer that answers with rows of route, task and way."""
+    try:
+        version = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return {**make_line(benchmark, method, "", instance=instance, status="missing"),
+                "costs": None, "note": f"{package} is not installed: pip install .[bench]"}
+    outcome = run_child(module, {
         "u": case.u, "v": case.v, "serve": case.serve, "ways": case.ways, "load": case.load,
-        "first": np.array(rows, np.int64).reshape(-1, 3)}, {**facts, "seconds": cpu_s},
+        **arrays}, {"capacity": case.capacity, "depot": case.depot, "seconds": cpu_s, **facts},
         cpu_s=3 * cpu_s + 60)
     line = make_line(benchmark, method, version, instance=instance, cpu_s=outcome.cpu_s,
                      wall_s=outcome.wall_s, status=outcome.status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import json
 
 import numpy as np
@@ -121,3 +123,23 @@ def test_the_peer_answers_streets_and_starts_warm():
     assert line["status"] == "ok"
     assert bound.longest <= max(line["costs"]) <= routes.longest
     assert verify_routes(case, list_served(routes))[1] == []
+
+
+def test_pyvrp_answers_points_or_is_missed(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "four.vrp"
+    path.write_text(FOUR)
+    path.with_suffix(".sol").write_text("Cost 42\n")
+    words = [path, "--iterations", 300, "--cpu", 0.3, "--peers"]
+    if importlib.util.find_spec("pyvrp"):
+        _, lines = run(cvrp.main, words, capsys)
+        peer = next(x for x in lines if x["method"] == "pyvrp")
+        assert (peer["status"], peer["cost"], peer["vehicles"]) == ("ok", 42, 2)
+
+    def gone(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("benchmarks.routes.importlib.metadata.version", gone)
+    code, lines = run(cvrp.main, words, capsys)
+    peer = next(x for x in lines if x["method"] == "pyvrp")
+    assert (code, peer["status"], peer["cost"]) == (0, "missing", None)
+    assert "pip install .[bench]" in peer["note"]

@@ -6,7 +6,8 @@ division of its own where a plan claims that there is none. Its parts: reading,
 contract (columns, keys, references), tiling, counting (households, tally),
 whole (buildings), reasons and certificates (range), constraints (must-links, passability),
 codes, borders, figures, scores and moves (the scorecard), gaps (bounds), staff (who is
-assigned to what), circle (who reaches what, and sites), log (what was done of patrols), inputs.
+assigned to what), circle (who reaches what, and sites), patrol (who goes where when), log
+(what was done of it), inputs.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from gridplan.check import (
     log,
     merge,
     moves,
+    patrol,
     reasons,
     scores,
     staff,
@@ -44,7 +46,8 @@ from gridplan.check.verdict import Accepted, Broken, CheckReport
 __all__ = ["Accepted", "Broken", "CheckReport", "check_plan"]
 
 _AFTER_CONTRACT = ("tiling", "one_piece", "households", "tally", "whole", "range", "codes",
-                   "borders", "figures", "groups", "scores", "staff", "circle", "log")
+                   "borders", "figures", "groups", "scores", "staff", "circle", "patrol",
+                   "log")
 
 
 def check_plan(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> CheckReport:
@@ -88,6 +91,7 @@ def check_plan(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> CheckR
             _check_rules(plan, report, ranges)
             staff.check_staff(plan, report, inputs)
             circle.check_circle(plan, report)
+            patrol.check_patrol(plan, report)
             log.check_log(plan, report)
         else:
             report.unchecked.extend(_AFTER_CONTRACT)

@@ -34,6 +34,17 @@ _FILLED = {
                  "covered"),
     "service_areas": ("area_id", "category", "limit_m"),
     "sites": ("site_id", "category", "rank", "gained_households"),
+    "stations": ("station_id",),
+    "stops": ("stop_id",),
+    "required": ("required_id", "tier", "passes_per_day"),
+    "calendar": ("calendar_id", "date"),
+    "teams": ("team_id", "tier", "mode", "station_id", "shift_start", "shift_end"),
+    "zones": ("zone_id", "tier"),
+    "routes": ("route_id", "day", "shift", "team_id", "mode", "distance_m", "duration_min",
+               "served_m", "deadhead_m"),
+    "visits": ("visit_id", "route_id", "order", "arrive", "depart"),
+    "unmet": ("unmet_id", "day", "visits", "reason"),
+    "log": ("log_id", "day"),
     "figures": ("name", "scope"),
     "tally": ("stage", "layer", "rows_in", "used"),
     "run": ("key",),
@@ -56,18 +67,30 @@ _REFERENCES = (
     ("assignments", "staff_id", "staff"),
     ("coverage", "nearest_id", "facilities"),
     ("service_areas", "facility_id", "facilities"),
+    ("teams", "station_id", "stations"),
+    ("teams", "zone_id", "zones"),
+    ("stops", "zone_id", "zones"),
+    ("calendar", "team_id", "teams"),
+    ("routes", "team_id", "teams"),
+    ("visits", "route_id", "routes"),
+    ("visits", "stop_id", "stops"),
+    ("visits", "required_id", "required"),
+    ("unmet", "stop_id", "stops"),
+    ("unmet", "required_id", "required"),
 )
 # Columns that hold a number of 0 or more, and those that hold a share up to 1.
 _COUNTS = ("households_low", "households_high", "population", "newcomers", "rented", "floors",
            "height_m", "length_m", "maxspeed_kmh", "rows_in", "used", "repaired", "rejected",
            "outside", "households_in", "households_out", "workload", "numerator", "denominator",
            "capacity", "travel_m", "limit_m", "covered", "nearest_m", "load", "rank",
-           "gained_households")
+           "gained_households", "passes_per_day", "visits_per_day", "visits_per_week",
+           "spacing_min", "service_min", "break_min", "members", "distance_m", "duration_min",
+           "served_m", "bound_m", "bound_min", "passed_m")
 _SHARES = ("p_in_range", "road_share", "compactness", "part_time", "share")
 STATES = ("draft", "comment", "approved", "in force")
 _RUN_KEYS = ("version", "command", "parameters", "seed", "crs", "state")
 _AREAS = ("communities", "grids", "groups", "units")
-_POINTS = ("facilities", "demand", "sites")
+_POINTS = ("facilities", "demand", "sites", "stations", "stops")
 DEFAULT_RANGE = (300, 500)
 
 Ranges = dict[str, tuple[int, int]]

@@ -14,8 +14,8 @@ class Broken:
     """One rule broken in one layer, with every row that breaks it in the same way.
 
     ``rule`` is the family (contract, tiling, one_piece, households, tally, whole,
-    range, codes, borders, figures, scores, staff, circle, inputs), ``key`` the text that says
-    what is wrong, ``values`` what fills it.
+    range, codes, borders, figures, scores, staff, circle, patrol, inputs), ``key`` the text
+    that says what is wrong, ``values`` what fills it.
     """
 
     rule: str

@@ -38,7 +38,15 @@ from gridplan.cli.options import (
     split_pairs,
     with_options,
 )
-from gridplan.cli.report import Audience, RosterFile, check_roster, report, report_demo, take_roster
+from gridplan.cli.patrol import patrol
+from gridplan.cli.report import (
+    MapAudience,
+    RosterFile,
+    check_roster,
+    report,
+    report_demo,
+    take_roster,
+)
 from gridplan.cli.site import site
 from gridplan.cli.summary import refuse_exceptions, tell_check, tell_file, tell_plan
 from gridplan.errors import Finding, InputError, RuleError, UsageError, first_ids
@@ -366,6 +374,7 @@ verb(*WRITING)(diff)
 verb(*WRITING, "config", "seed", "strict", "column", "layer", "drop_columns")(assign)
 verb(*WRITING, "config", "seed", *READING)(circle)
 verb(*WRITING, "config", "seed", *READING)(site)
+verb(*WRITING, "config", "seed", "effort", *READING)(patrol)
 
 
 verb("output", "force", "dry_run", "column", "layer")(report)
@@ -375,7 +384,7 @@ verb(*WRITING, "config", "column", "layer", "datum")(log)
 
 @verb("output", "force", "dry_run", "column", "layer")
 def map(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpkg")],  # noqa: A001
-        audience: Audience = "share", roster: RosterFile = None) -> None:
+        audience: MapAudience = "share", roster: RosterFile = None) -> None:
     """Draw a plan as one HTML file that needs no network; the last line is its path."""
     from gridplan.maps import draw_map, render_map
 

@@ -24,11 +24,13 @@ def read_held(screen: Screen, path: Path) -> Plan:
 def read_shown(screen: Screen, path: Path) -> Plan:
     """Read a plan that is to be shown, and warn of what of it is out of date."""
     from gridplan.plan.circle import tell_stale_circle
+    from gridplan.plan.patrol import tell_stale_patrol
     from gridplan.plan.people import tell_stale_people
 
     held = read_held(screen, path)
     tell_stale_people(held, screen.findings)
     tell_stale_circle(held, screen.findings)
+    tell_stale_patrol(held, screen.findings)
     return held
 
 

@@ -80,8 +80,7 @@ def _add_sheet(book: Any, table: str, lang: str, formats: dict[str, Any]) -> Non
 
 
 def _add_notes(book: Any, tables: tuple[str, ...], lang: str, formats: dict[str, Any]) -> None:
-    """Add the sheet that explains every column, behind the name of its sheet where there are more.
-    """
+    """Add the sheet that explains every column; where there are more, behind its sheet's name."""
     told = book.add_worksheet(translate("cli.sheet.columns", lang))
     first = 0 if len(tables) == 1 else 1
     told.set_column(0, first, 18)

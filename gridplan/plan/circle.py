@@ -31,9 +31,9 @@ def forget_circle(plan: Plan) -> Plan:
     Facilities stay, but for those that sites proposed; their loads and norms go.
     """
     bare = forget_sites(plan)
-    bare = _drop(bare, LAYERS_OF_CIRCLE, _FIGURES, _PREFIXES, ("circle",),
-                 ("circle:", _UPSTREAM), ("digest:facilities", *(
-                     f"digest:{n}" for n in LAYERS_OF_CIRCLE)))
+    bare = drop_traces(bare, LAYERS_OF_CIRCLE, _FIGURES, _PREFIXES, ("circle",),
+                       ("circle:", _UPSTREAM),
+                       ("digest:facilities", *(f"digest:{n}" for n in LAYERS_OF_CIRCLE)))
     run = bare.layer("run")
     ours = [str(k).startswith("input:") and str(k).endswith(tuple(f":{n}" for n in
                                                                   INPUTS_OF_CIRCLE))
@@ -46,8 +46,8 @@ def forget_circle(plan: Plan) -> Plan:
 
 def forget_sites(plan: Plan) -> Plan:
     """Return the plan without chosen sites, the facilities proposed there and their figures."""
-    bare = _drop(plan, ("sites",), (), _SITE_PREFIXES, ("site",), ("site:", "upstream:sites:"),
-                 ("digest:sites",))
+    bare = drop_traces(plan, ("sites",), (), _SITE_PREFIXES, ("site",),
+                       ("site:", "upstream:sites:"), ("digest:sites",))
     if "facilities" not in bare.layers:
         return bare
     held = bare.layer("facilities")
@@ -89,9 +89,9 @@ def tell_stale_circle(plan: Plan, findings: Findings) -> None:
                          layer="coverage", source=name, command="gridplan circle")
 
 
-def _drop(plan: Plan, layers: tuple[str, ...], names: tuple[str, ...],
-          prefixes: tuple[str, ...], stages: tuple[str, ...], keys: tuple[str, ...],
-          digests: tuple[str, ...]) -> Plan:
+def drop_traces(plan: Plan, layers: tuple[str, ...], names: tuple[str, ...],
+                prefixes: tuple[str, ...], stages: tuple[str, ...], keys: tuple[str, ...],
+                digests: tuple[str, ...]) -> Plan:
     """Return the plan without layers, figures, rows of the tally and of the run table."""
     figures, tally, run = (plan.layer(name) for name in ("figures", "tally", "run"))
     ours = figures["name"].isin(names) | figures["name"].str.startswith(prefixes)

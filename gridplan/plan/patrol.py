@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from gridplan.errors import Findings
+from gridplan.plan.circle import drop_traces
 from gridplan.plan.digest import digest_layer
 from gridplan.plan.log import forget_log
 from gridplan.plan.model import Plan
 
-# What a dispatcher gives or edits; a later patrol takes them as they stand.
-INPUT_LAYERS = ("stations", "stops", "required", "calendar", "teams", "zones")
+# What a dispatcher gives or edits: a later patrol takes them as they stand.
+GIVEN_LAYERS = ("stations", "stops", "required", "calendar", "teams", "zones")
 MADE_LAYERS = ("routes", "visits", "unmet")
-UPSTREAM = ("grids", "roads", "barriers", "estates", "gates", *INPUT_LAYERS)
-FIGURES = ("street_visibility", "pass_share", "visit_share", "frequency", "idleness_mean",
-           "idleness_worst", "stop_gap_worst", "dosage_share", "staff_per_10000", "patrol_staff",
-           "balance", "deadhead_share", "patrol_gap", "entropy_bits", "entropy_most",
-           "day_overlap", "vary_price", "cordon_min", "watched_share", "blind_m", "teams_needed")
+UPSTREAM = ("grids", "roads", "barriers", "estates", "gates", *GIVEN_LAYERS)
+_FIGURES = ("street_visibility", "pass_share", "visit_share", "frequency", "idleness_mean",
+            "idleness_worst", "stop_gap_worst", "dosage_share", "staff_per_10000", "patrol_staff",
+            "balance", "deadhead_share", "patrol_gap", "entropy_bits", "entropy_most",
+            "day_overlap", "vary_price", "cordon_min", "watched_share", "blind_m")
 _PREFIXES = ("response_share_",)
 _UPSTREAM = "upstream:routes:"
+_NOTHING = "\0"  # begins no key
 
 
 def forget_patrol(plan: Plan) -> Plan:
-    """Return the plan without routes, visits and what else an earlier patrol made.
+    """Return the plan without what an earlier patrol made, and without the log of its visits.
 
-    What was given to it stays; the log of what was done goes with the visits it tells of.
+    What a dispatcher gave stays.
     """
-    plan = forget_log(plan)
-    figures, tally, run = (plan.layer(n) for n in ("figures", "tally", "run"))
-    names = figures["name"].astype(str)
-    ours = names.isin(FIGURES) | names.str.startswith(_PREFIXES)
-    keys = [str(k) for k in run["key"]]
-    gone = np.array([k.startswith(("patrol:", _UPSTREAM)) or k in {
-        f"digest:{n}" for n in (*INPUT_LAYERS, *MADE_LAYERS)} for k in keys], dtype=bool)
-    layers = {name: frame for name, frame in plan.layers.items()
-              if name not in MADE_LAYERS}
-    layers["figures"] = figures[~ours.to_numpy(dtype=bool)].reset_index(drop=True)
-    layers["tally"] = tally[(tally["stage"] != "patrol").to_numpy(dtype=bool)].reset_index(drop=True)
-    layers["run"] = run[~gone].reset_index(drop=True)
-    return Plan(layers, plan.crs, plan.stages, plan.findings, plan.extra, plan.origin, plan.seen)
+    return drop_traces(forget_log(plan), MADE_LAYERS, _FIGURES, _PREFIXES, ("patrol",),
+                       ("patrol:", _UPSTREAM),
+                       tuple(f"digest:{n}" for n in (*GIVEN_LAYERS, *MADE_LAYERS)))
+
+
+def forget_figures(plan: Plan) -> Plan:
+    """Return the plan without the figures of its patrol."""
+    return drop_traces(plan, (), _FIGURES, _PREFIXES, (), (_NOTHING,), ())
 
 
 def note_upstream(plan: Plan) -> dict[str, str]:
@@ -48,10 +43,9 @@ def note_upstream(plan: Plan) -> dict[str, str]:
 
 
 def tell_stale_patrol(plan: Plan, findings: Findings) -> None:
-    """Warn where a layer changed since the patrol was planned; the mend names the command."""
-    if not len(plan.layer("routes")):
-        return
-    changed = [name for name in UPSTREAM if plan.run.get(_UPSTREAM + name) not in (
-        None, digest_layer(plan.layer(name), name))]
-    if changed:
-        findings.add("plan.stale_patrol", "warning", layer="routes", names=", ".join(changed))
+    """Warn for every layer that changed since the patrol was planned on it."""
+    for name in UPSTREAM:
+        noted = plan.run.get(_UPSTREAM + name, "")
+        if noted and noted != digest_layer(plan.layer(name), name):
+            findings.add("plan.stale", "warning", file=plan.origin.name if plan.origin else "",
+                         layer="routes", source=name, command="gridplan patrol")

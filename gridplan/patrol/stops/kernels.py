@@ -1,6 +1,8 @@
 """The inner loops of stop patrols, compiled: timing one route, inserting, ruin and recreate.
 
 A route is a row of visits. Times are the earliest that hold given the times of all other routes.
+What is called for every leg gets its arrays one by one, since handing over a tuple of them costs
+more than the work.
 Compiled code is kept beside the files and notices a change of its own file only.
 """
 
@@ -19,6 +21,7 @@ from gridplan.regions.kernels import draw, draw_below
 jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 NONE = -1
+FAR = 2**62  # later and dearer than anything
 LONGEST_STRING = 10.0  # visits taken out of one route at most
 MEAN_RUINED = 10.0  # visits taken out of all routes, about
 BLINK = 0.01  # share of places not seen
@@ -26,56 +29,75 @@ COOLING = 0.01  # temperature at the last step as a share of that at the first
 
 
 @jit
-def next_begin(w: Work, x: int, t: int, begin: Ints, own: Ints) -> int:
+def next_begin(window: Ints, opens: Ints, last: Ints, first: Ints, after: Ints, spacing: Ints,
+               x: int, t: int, begin: Ints, own: Ints) -> int:
     """Return the earliest begin of visit ``x`` from ``t`` on, ``NONE`` if there is none.
 
     It lies in a window, ``spacing`` away from every other visit of the stop with a begin in
     ``begin`` (of other routes) or ``own`` (earlier in this one); ``NONE`` there: no begin yet.
     """
-    for row in range(w.window[x], w.window[x + 1]):
-        b = max(t, w.opens[row])
-        moved = True
+    for row in range(window[x], window[x + 1]):
+        b = max(t, opens[row])
+        moved = spacing[x] > 0
         while moved:
             moved = False
-            for y in range(w.first[x], w.after[x]):
+            for y in range(first[x], after[x]):
                 if y == x:
                     continue
                 other = own[y] if own[y] != NONE else begin[y]
-                if other != NONE and abs(b - other) < w.spacing[x]:
-                    b = other + w.spacing[x]
+                if other != NONE and abs(b - other) < spacing[x]:
+                    b = other + spacing[x]
                     moved = True
-        if b <= w.last[row]:
+        if b <= last[row]:
             return b
     return NONE
 
 
 @jit
 def _run_tail(w: Work, v: int, route: Ints, size: int, leg: int, arrive: int, begin: Ints,
-              own: Ints) -> int:
+              own: Ints, reach: Ints) -> int:
     """Time a route from visit ``leg`` on, reached at ``arrive``; return when it is back, or NONE.
 
-    ``own`` takes the begins; on failure what was set is taken back.
+    ``own`` takes the begins, ``reach`` when each leg from this one on arrives, ``FAR`` where it
+    does not; on failure what was set in ``own`` is taken back.
     """
+    node, stay, ways, end = w.node, w.stay, w.travel[w.mode[v]], w.end[v]
+    window, opens, last, first, after, spacing = (w.window, w.opens, w.last, w.first, w.after,
+                                                  w.spacing)
     t = arrive
     i = leg
     while i < size:
+        reach[i] = t
         x = route[i]
-        b = next_begin(w, x, t, begin, own)
+        b = next_begin(window, opens, last, first, after, spacing, x, t, begin, own)
         if b == NONE:
             break
         own[x] = b
-        at = w.end[v] if i + 1 == size else w.node[route[i + 1]]
-        way = w.travel[w.mode[v], w.node[x], at]
+        way = ways[node[x], end if i + 1 == size else node[route[i + 1]]]
         if way < 0:
             own[x] = NONE
             break
-        t = b + w.stay[x] + way
+        t = b + stay[x] + way
         i += 1
+    if i == size:
+        reach[size] = t
+    else:
+        reach[i + 1:size + 1] = FAR
     if i < size or t > w.finish[v]:
         for j in range(leg, i):
             own[route[j]] = NONE
         return NONE
     return t
+
+
+@jit
+def _binds(first: Ints, after: Ints, spacing: Ints, x: int, begin: Ints, own: Ints) -> bool:
+    """Return whether the begin of ``x`` may still bind a later visit of its route by spacing."""
+    if spacing[x] > 0:
+        for y in range(first[x], after[x]):
+            if y != x and begin[y] == NONE and own[y] == NONE:
+                return True
+    return False
 
 
 @jit
@@ -99,30 +121,44 @@ def time_route(w: Work, v: int, route: Ints, size: int, begin: Ints, own: Ints, 
     tuple
         When the team is back, ``NONE`` if the route cannot be; the leg its break lies on (0: on
         the way to the first visit) and when the break begins, ``NONE`` without one.
+
+    Notes
+    -----
+    The break is tried on every leg. Who has rested and reaches a leg no earlier than with the
+    break tried last is nowhere earlier after it either, unless a visit made between the two
+    breaks binds one that follows: such a break is left out, which changes no result.
     """
-    rest = w.rest[v]
+    node, stay, ways = w.node, w.stay, w.travel[w.mode[v]]
+    window, opens, last, first, after, spacing = (w.window, w.opens, w.last, w.first, w.after,
+                                                  w.spacing)
+    rest, rest_from, rest_to = w.rest[v], w.rest_from[v], w.rest_to[v]
+    end, finish = w.end[v], w.finish[v]
     back, rest_leg, rest_begin = NONE, NONE, NONE
     t, here = w.ready[v], w.start[v]
+    reach = np.full(size + 1 if rest > 0 else 0, FAR)
+    bound = False
     for leg in range(size + 1):
-        there = w.end[v] if leg == size else w.node[route[leg]]
-        way = w.travel[w.mode[v], here, there]
-        if way < 0 or t + way > w.finish[v]:
+        way = ways[here, end if leg == size else node[route[leg]]]
+        if way < 0 or t + way > finish:
             break
         b = t + way
         if leg < size:
-            b = next_begin(w, route[leg], t + way, begin, own)
-        resting = max(t, w.rest_from[v])
-        if rest > 0 and resting + rest <= w.rest_to[v] and (
-                leg == size or b == NONE or b + w.stay[route[leg]] > w.rest_from[v]):
-            arrive = max(t + way, w.rest_from[v]) + rest
-            end = _run_tail(w, v, route, size, leg, arrive, begin, own)
-            if end != NONE:
-                if back == NONE or end < back:
-                    back, rest_leg, rest_begin = end, leg, resting
-                    for j in range(size):
-                        best[route[j]] = own[route[j]]
-                for j in range(leg, size):
-                    own[route[j]] = NONE
+            b = next_begin(window, opens, last, first, after, spacing, route[leg], t + way, begin,
+                           own)
+        resting = max(t, rest_from)
+        if rest > 0 and resting + rest <= rest_to and (
+                leg == size or b == NONE or b + stay[route[leg]] > rest_from):
+            arrive = max(t + way, rest_from) + rest
+            if bound or arrive < reach[leg]:
+                bound = False
+                done = _run_tail(w, v, route, size, leg, arrive, begin, own, reach)
+                if done != NONE:
+                    if back == NONE or done < back:
+                        back, rest_leg, rest_begin = done, leg, resting
+                        for j in range(size):
+                            best[route[j]] = own[route[j]]
+                    for j in range(leg, size):
+                        own[route[j]] = NONE
         if leg == size:
             if rest == 0:
                 back = t + way
@@ -132,7 +168,8 @@ def time_route(w: Work, v: int, route: Ints, size: int, begin: Ints, own: Ints, 
             break
         else:
             own[route[leg]] = b
-            t, here = b + w.stay[route[leg]], w.node[route[leg]]
+            bound = bound or _binds(first, after, spacing, route[leg], begin, own)
+            t, here = b + stay[route[leg]], node[route[leg]]
     for j in range(size):
         own[route[j]] = NONE
     return back, rest_leg, rest_begin
@@ -159,6 +196,7 @@ class State(NamedTuple):
     begin: Ints  # (v,)
     at: Ints  # (v,)
     latest: Ints  # (v,), when a visit must begin at the latest for the rest of its route
+    way: Ints  # (v,), travel to a visit from the one before it in its route
     travel: Ints  # (k,)
     load: Ints  # (k,)
 
@@ -172,6 +210,7 @@ def _copy(a: State, b: State) -> None:
     b.begin[:] = a.begin
     b.at[:] = a.at
     b.latest[:] = a.latest
+    b.way[:] = a.way
     b.travel[:] = a.travel
     b.load[:] = a.load
 
@@ -198,17 +237,18 @@ def settle_route(w: Work, s: State, v: int, scratch: Ints) -> bool:
     fits = end != NONE or s.sizes[v] == 0
     if fits:
         s.travel[v], s.load[v] = measure_work(w, v, s.routes[v], s.sizes[v])
-        _set_latest(w, s, v)
+        _set_bounds(w, s, v)
     return fits
 
 
 @jit
-def _set_latest(w: Work, s: State, v: int) -> None:
-    """Set the latest begins of a route by windows and shift alone: no plan has later ones."""
-    t, there = w.finish[v], w.end[v]
+def _set_bounds(w: Work, s: State, v: int) -> None:
+    """Set the ways of a route and its latest begins, by windows and shift alone: none is later."""
+    t, there, ways = w.finish[v], w.end[v], w.travel[w.mode[v]]
     for i in range(s.sizes[v] - 1, -1, -1):
         x = s.routes[v, i]
-        t -= w.travel[w.mode[v], w.node[x], there] + w.stay[x]
+        s.way[x] = ways[w.start[v] if i == 0 else w.node[s.routes[v, i - 1]], w.node[x]]
+        t -= ways[w.node[x], there] + w.stay[x]
         row = w.window[x + 1] - 1
         while row > w.window[x] and w.opens[row] > t:
             row -= 1
@@ -218,12 +258,66 @@ def _set_latest(w: Work, s: State, v: int) -> None:
 
 
 @jit
-def _first_open(w: Work, x: int, t: int) -> int:
+def _first_open(window: Ints, opens: Ints, last: Ints, x: int, t: int) -> int:
     """Return the earliest begin of visit ``x`` from ``t`` on by its windows, ``NONE`` if none."""
-    for row in range(w.window[x], w.window[x + 1]):
-        if t <= w.last[row]:
-            return max(t, w.opens[row])
+    for row in range(window[x], window[x + 1]):
+        if t <= last[row]:
+            return max(t, opens[row])
     return NONE
+
+
+@jit
+def _list_places(w: Work, s: State, x: int, prices: Ints, places: Ints) -> int:
+    """List where visit ``x`` may fit by windows and shift, and at what price; return how many.
+
+    A place is team times visits + 1, plus position. Prices are below the penalty of ``x``.
+    """
+    node, stay, begin, latest = w.node, w.stay, s.begin, s.latest
+    window, opens, last = w.window, w.opens, w.last
+    most, count, here, penalty, longer = s.load.max(), 0, node[x], w.penalty[x], stay[x]
+    reach = np.empty(s.sizes.max() + 1, np.int64)
+    for v in range(w.mode.size):
+        if not w.allowed[x, v]:
+            continue
+        size, ways, route, toll, spare = (s.sizes[v], w.travel[w.mode[v]], s.routes[v],
+                                          w.toll[x, v], most - s.load[v] - longer)
+        # Read in a loop of its own, ways out of all corners of the table wait side by side.
+        reach[0] = ways[w.start[v], here]
+        for i in range(size):
+            reach[i + 1] = ways[node[route[i]], here]
+        before, free = w.start[v], w.ready[v]
+        for i in range(size + 1):
+            behind = w.end[v] if i == size else node[route[i]]
+            there, back = reach[i], ways[here, behind]
+            link = ways[before, behind] if i == size else s.way[route[i]]
+            more = there + back - max(0, link)
+            price = more + toll + w.balance * max(0, more - spare)
+            if there >= 0 and back >= 0 and price < penalty:
+                t = _first_open(window, opens, last, x, free + there)
+                until = w.finish[v] if i == size else latest[route[i]]
+                if t != NONE and t + longer + back <= until:
+                    prices[count], places[count] = price, v * (begin.size + 1) + i
+                    count += 1
+            if i < size:
+                before, free = behind, begin[route[i]] + stay[route[i]]
+    return count
+
+
+@jit
+def _fits(w: Work, s: State, x: int, v: int, i: int, scratch: Ints) -> bool:
+    """Return whether the route of team ``v`` can be with visit ``x`` at position ``i``."""
+    own, best, trial, kept = scratch[0], scratch[1], scratch[2], scratch[3]
+    size = s.sizes[v]
+    for j in range(size):
+        y = s.routes[v, j]
+        trial[j + (j >= i)] = y
+        kept[j] = s.begin[y]
+        s.begin[y] = NONE
+    trial[i] = x
+    end, _, _ = time_route(w, v, trial, size + 1, s.begin, own, best)
+    for j in range(size):
+        s.begin[s.routes[v, j]] = kept[j]
+    return end != NONE
 
 
 @jit
@@ -231,47 +325,21 @@ def find_place(w: Work, s: State, x: int, scratch: Ints, luck: NDArray[np.uint64
                ) -> tuple[int, int]:
     """Return team and position where visit ``x`` costs least, ``(NONE, NONE)`` if nowhere.
 
-    With ``blink`` above 0 a place is now and then not seen.
+    Places are timed from the cheapest on until one holds. With ``blink`` above 0 a place is now
+    and then not seen.
     """
-    own, best, trial, kept = scratch[0], scratch[1], scratch[2], scratch[3]
-    most = s.load.max()
-    cheapest, team, place = w.penalty[x], NONE, NONE
-    for v in range(w.mode.size):
-        if not w.allowed[x, v]:
-            continue
-        size, ways, hidden = s.sizes[v], w.travel[w.mode[v]], False
-        for i in range(size + 1):
-            before = w.start[v] if i == 0 else w.node[s.routes[v, i - 1]]
-            behind = w.end[v] if i == size else w.node[s.routes[v, i]]
-            there, back = ways[before, w.node[x]], ways[w.node[x], behind]
-            if there < 0 or back < 0:
-                continue
-            more = there + back - max(0, ways[before, behind])
-            price = (more + w.toll[x, v]
-                     + w.balance * max(0, s.load[v] + more + w.stay[x] - most))
-            if price >= cheapest or (blink > 0 and draw(luck) < blink):
-                continue
-            t = w.ready[v] if i == 0 else w.stay[s.routes[v, i - 1]] + (
-                kept[i - 1] if hidden else s.begin[s.routes[v, i - 1]])
-            t = _first_open(w, x, t + there)
-            until = w.finish[v] if i == size else s.latest[s.routes[v, i]]
-            if t == NONE or t + w.stay[x] + back > until:
-                continue
-            if not hidden:
-                hidden = True
-                for j in range(size):
-                    kept[j] = s.begin[s.routes[v, j]]
-                    s.begin[s.routes[v, j]] = NONE
-            trial[:i] = s.routes[v, :i]
-            trial[i] = x
-            trial[i + 1:size + 1] = s.routes[v, i:size]
-            end, _, _ = time_route(w, v, trial, size + 1, s.begin, own, best)
-            if end != NONE:
-                cheapest, team, place = price, v, i
-        if hidden:
-            for j in range(size):
-                s.begin[s.routes[v, j]] = kept[j]
-    return team, place
+    most = s.sizes.sum() + s.sizes.size
+    prices, places = np.empty(most, np.int64), np.empty(most, np.int64)
+    count = _list_places(w, s, x, prices, places)
+    for _ in range(count):
+        c = prices[:count].argmin()
+        if prices[c] == FAR:
+            break
+        v, i = divmod(places[c], s.at.size + 1)
+        if (blink <= 0 or draw(luck) >= blink) and _fits(w, s, x, v, i, scratch):
+            return v, i
+        prices[c] = FAR
+    return NONE, NONE
 
 
 @jit
@@ -325,9 +393,8 @@ def _ruin(w: Work, s: State, near: NDArray[np.int32], scratch: Ints, luck: NDArr
 def recreate(w: Work, s: State, keys: NDArray[np.float64], scratch: Ints,
              luck: NDArray[np.uint64], blink: float) -> None:
     """Put every visit that is not made where it costs least, in the order of ``keys``."""
-    for x in np.argsort(keys, kind="mergesort"):
-        if s.at[x] != NONE:
-            continue
+    out = np.flatnonzero(s.at == NONE)
+    for x in out[np.argsort(keys[out], kind="mergesort")]:
         v, i = find_place(w, s, x, scratch, luck, blink)
         if v == NONE:
             continue
@@ -375,9 +442,9 @@ def search_plan(w: Work, s: State, near: NDArray[np.int32], ranks: NDArray[np.fl
     scratch = np.full((4, max(1, s.at.size)), NONE)
     keys = np.empty(s.at.size, np.float64)
     now = State(s.routes.copy(), s.sizes.copy(), s.begin.copy(), s.at.copy(), s.latest.copy(),
-                s.travel.copy(), s.load.copy())
+                s.way.copy(), s.travel.copy(), s.load.copy())
     new = State(s.routes.copy(), s.sizes.copy(), s.begin.copy(), s.at.copy(), s.latest.copy(),
-                s.travel.copy(), s.load.copy())
+                s.way.copy(), s.travel.copy(), s.load.copy())
     least = cost = measure_cost(w, s)
     for step in range(steps):
         _ruin(w, new, near, scratch, luck)

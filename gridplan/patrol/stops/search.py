@@ -95,7 +95,7 @@ def empty_state(work: Work) -> State:
     """Return the plan in which every team stays in."""
     teams, visits = work.mode.size, work.node.size
     state = State(np.full((teams, visits + 1), NONE), np.zeros(teams, np.int64),
-                  *(np.full(visits, NONE) for _ in range(3)),
+                  *(np.full(visits, NONE) for _ in range(4)),
                   *(np.zeros(teams, np.int64) for _ in range(2)))
     scratch = np.full((4, max(1, visits)), NONE)
     for v in range(teams):
