@@ -196,6 +196,7 @@ def drive_all() -> list[Driver]:
         d = Driver(mine, day, f"{mine['shift_start']}-{mine['shift_end']}", number)
         raised = day == DAYS[1]
         if team == 3:
+            d.rest(10)  # at the station, before it leaves
             d.walk_piece("Q1")
         elif team == 0:
             if raised:
