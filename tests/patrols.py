@@ -22,7 +22,7 @@ import shapely
 
 from gridplan.layers import LAYERS, conform
 
-CRS = "EPSG:4549"
+CRS = "EPSG:4547"
 DAYS = ("2026-12-04", "2026-12-05")
 EAST, NORTH = 500_000.0, 4_000_000.0
 STEP, MOST = 200.0, 800.0
