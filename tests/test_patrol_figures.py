@@ -237,6 +237,12 @@ def test_a_stop_of_every_day_counts_from_visit_to_visit():
     assert figure(plan, "stop_gap_worst") == 7 * 60
 
 
+def test_days_that_are_left_out_count_in_the_gaps():
+    plan = make([team()], [trip("T1", d, EARLY, WAY, [("S1", "09:00", "09:10")])
+                           for d in ("D1", "D3")], (), [stop("S1", (100, 0))], days=("D1", "D3"))
+    assert figure(plan, "stop_gap_worst") == 2 * 1440
+
+
 @given(st.lists(st.floats(0, 600), max_size=8), st.floats(0, 600))
 def test_one_more_pass_never_makes_streets_idler(times, more):
     thing = np.zeros(len(times), np.int64)
@@ -260,17 +266,19 @@ def test_a_dose_is_10_to_16_minutes(depart, good):
 # ---- routes -----------------------------------------------------------------------------------
 
 def test_routes_tell_balance_deadhead_and_gap():
-    teams = [team("T1", zone_id="Z1"), team("T2", zone_id="Z1"), team("T3", zone_id="Z2")]
+    teams = [team("T1", zone_id="Z1"), team("T2", zone_id="Z1"), team("T3", zone_id="Z2", tier="city")]
     plan = make(teams, [
         trip("T1", "D1", EARLY, WAY, [], duration_min=60, deadhead_m=200, gap=0.01),
-        trip("T2", "D1", EARLY, WAY, [], duration_min=90, deadhead_m=0, gap=0.01),
+        trip("T2", "D1", EARLY, WAY, [], duration_min=90, deadhead_m=0, gap=0.04),
         trip("T3", "D1", EARLY, WAY, [], duration_min=50, deadhead_m=400)], STREETS)
     found = figures(plan)
     assert found["balance", "zone", "Z1"] == (1.2, 90, 75)
     assert found["deadhead_share", "city", "all"] == (0.25, 600, 2400)
     assert found["deadhead_share", "zone", "Z1"][0] == 0.125
+    assert found["deadhead_share", "tier", "town"][0] == 0.125
+    assert found["deadhead_share", "tier", "city"][0] == 0.5
     assert found["deadhead_share", "team", "T3"][0] == 0.5
-    assert found["patrol_gap", "city", "all"][0] == 0.01
+    assert found["patrol_gap", "city", "all"][0] == 0.04
     assert found["patrol_gap", "zone", "Z2"][0] is None
 
 
@@ -387,6 +395,13 @@ def test_the_place_fits_the_minutes_where_a_route_passes_it_twice():
         assert tuple(trail.find_metres(np.array([540.0, 60.0 * 9 + int(arrive[3:])]))) == metres
 
 
+def test_a_unit_never_goes_back_along_its_route():
+    # Both at once: 10 m back would fit as well as 10 m on.
+    way = shapely.LineString([(0, 0), (100, 0), (0, 0)])
+    found = locate_visits(way, [shapely.Point(90, 0), shapely.Point(80, 0)], np.zeros(4), 1.0)
+    assert found.tolist() == [[110, 110], [120, 120]]
+
+
 def test_a_night_shift_is_there_after_midnight():
     plan = make([team("T1", "22:00-06:00")], [trip("T1", "D1", "22:00-06:00", WAY, [
         ("S1", "25:00", "25:30")], duration_min=100)], (), [stop("S1", (400, 0))],
@@ -414,15 +429,6 @@ def test_visits_are_found_in_order(stations):
     for (begin, end), place in zip(found.tolist(), xy[1:-1], strict=True):
         assert begin == end
         assert way.interpolate(begin).distance(shapely.Point(place)) < 0.06
-
-
-def test_passes_of_one_minute_follow_each_other_within_it():
-    # At an even 90 m a minute, told in whole minutes: three pieces of 30 m begin at 8:00.
-    streets = [piece(f"Q{k}", (30 * k, 0), (30 * k + 30, 0)) for k in range(6)]
-    plan = make([team()], [trip("T1", "D1", EARLY, ((0, 0), (180, 0)), [
-        (f"Q{k}", f"08:0{k // 3}", f"08:0{(k + 1) // 3}") for k in range(6)], duration_min=2)],
-        streets)
-    assert [spot(plan, "D1", m)["T1"][0] for m in (480, 480.5, 481)] == [0, 45, 90]
 
 
 def test_times_are_sampled_when_anybody_is_on_duty():
@@ -585,6 +591,7 @@ def test_blind_stretches_are_what_is_left():
         ["Q1", 20.0], ["Q1", 35.0], ["Q2", 40.0]]
     assert blind.geometry.iloc[1].equals(line((65, 0), (100, 0)))
     assert prefer_blind(required, points((30, 0), (45, 0)), 20.0).to_dict() == {"Q1": 0, "Q2": 1}
+    assert prefer_blind(required, points((30, 0), (45, 0)), 15.0).to_dict() == {"Q1": 1, "Q2": 1}
     assert prefer_blind(required, points(), 20.0).to_dict() == {"Q1": 1, "Q2": 1}
 
 

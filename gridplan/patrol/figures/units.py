@@ -100,7 +100,8 @@ def place_units(plan: Plan, day: str, minute: float) -> gpd.GeoDataFrame:
     Between two visits a unit moves along its route, evenly in time; on a pass from one end of the
     street to the other; at a stop and during a break it stands. Before it leaves, after it is
     back and without a route it is at its station. When it leaves and is back follows from the
-    duration of the route, the first and last way driven at one speed.
+    duration of the route, the first and last way driven at one speed. Visits tell whole minutes,
+    so a place is right to the minute.
 
     Parameters
     ----------
@@ -209,29 +210,8 @@ def make_trail(line: shapely.LineString, anchors: Sequence[tuple[float, float, A
     first = max(times[0] - spare * share,
                 min(times[0], float(leave_out(np.array([start_min]), rests)[0])))
     last = times[-1] + spare * (1 - share)
-    metres = np.concatenate([[0.0], metres, [length]])
-    times = np.maximum.accumulate(np.concatenate([[first], times, [last]]))
-    return Trail(line, spread_minutes(times, metres), metres, rests)
-
-
-def spread_minutes(times: Floats, metres: Floats) -> Floats:
-    """Spread knots of one time over the minute that follows, by how far apart they are.
-
-    Times of visits are whole minutes, cut off: what happens at 8:00 happens before 8:01.
-
-    Parameters
-    ----------
-    times, metres
-        (k,) ascending.
-
-    >>> spread_minutes(np.array([0.0, 0.0, 0.0, 5.0]), np.array([0.0, 100.0, 300.0, 400.0]))
-    array([0.  , 0.25, 0.75, 5.  ])
-    """
-    first = np.searchsorted(times, times)
-    after = np.minimum(np.searchsorted(times, times, side="right"), len(times) - 1)
-    room = np.where(times[after] > times, np.minimum(1.0, times[after] - times), 1.0)
-    whole = np.maximum(metres[after] - metres[first], 1e-9)
-    return np.asarray(times + room * (metres - metres[first]) / whole, dtype=np.float64)
+    return Trail(line, np.maximum.accumulate(np.concatenate([[first], times, [last]])),
+                 np.concatenate([[0.0], metres, [length]]), rests)
 
 
 def locate_visits(line: shapely.LineString, shapes: Sequence[Any], times: Floats,
