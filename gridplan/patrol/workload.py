@@ -16,7 +16,7 @@ from gridplan.network.usage import text_of
 from gridplan.params import PatrolParams
 from gridplan.patrol.pieces import Bools, Floats, Web, midpoints
 
-DEADHEAD = 1.25  # ways without a pass add about a quarter: postman tours of towns run 10 to 25 %
+DEADHEAD = 1.25  # ways without a pass add a quarter or more; what `fill` leaves takes the rest
 REACH_MIN = 3.0  # way from the street to a stop and back
 DAY_MIN = 1440
 

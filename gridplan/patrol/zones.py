@@ -18,6 +18,7 @@ from gridplan.params import Params
 from gridplan.patrol.pieces import Bools, Floats, Ints, order_rows
 from gridplan.patrol.workload import (
     Work,
+    count_teams,
     share_shift,
     span_of,
     split_shifts,
@@ -100,31 +101,28 @@ def touch_grids(grids: gpd.GeoDataFrame) -> tuple[Ints, Ints, Floats]:
     return (a[good][order].astype(np.int64), b[good][order].astype(np.int64), metres[good][order])
 
 
-def join_grids(grids: gpd.GeoDataFrame, minutes: Floats) -> tuple[Graph, Bools]:
-    """Return grids as a connected graph to be cut, and which edges bridge what does not touch.
-
-    Borders between communities cost little and are preferred. Parts of the plan that touch no
-    other are joined to the nearest by an edge that costs nothing to cut.
-    """
+def join_grids(grids: gpd.GeoDataFrame) -> Graph:
+    """Return grids without work as a graph; borders between communities are good to cut."""
     u, v, metres = touch_grids(grids)
     community = text_of(grids, "community_id", "")
     across = community[u] != community[v]
-    bridge = _bridge(grids.geometry.to_numpy(), u, v)
-    count = len(u)
-    u, v = np.concatenate([u, bridge[:, 0]]), np.concatenate([v, bridge[:, 1]])
-    graph = Graph(np.rint(minutes).astype(np.int64), u.astype(np.int32), v.astype(np.int32),
-                  np.concatenate([metres * np.where(across, ACROSS, 1.0), np.zeros(len(bridge))]),
-                  np.concatenate([across, np.ones(len(bridge), bool)]))
-    # The graph keeps its edges in an order of its own.
-    return graph, (np.arange(len(u)) >= count)[np.lexsort((v, u))]
+    return Graph(np.zeros(len(grids), np.int64), u.astype(np.int32), v.astype(np.int32),
+                 metres * np.where(across, ACROSS, 1.0), across)
 
 
-def _bridge(shape: NDArray[Any], u: Ints, v: Ints) -> Ints:
+def _connect(graph: Graph, shape: NDArray[Any]) -> Graph:
+    """Join what touches nothing else to the nearest, by edges that cost nothing to cut."""
+    bridge = _bridge(shape, graph).astype(np.int32)
+    return Graph(graph.households, np.concatenate([graph.u, bridge[:, 0]]),
+                 np.concatenate([graph.v, bridge[:, 1]]),
+                 np.concatenate([graph.weight, np.zeros(len(bridge))]),
+                 np.concatenate([graph.major, np.ones(len(bridge), bool)]))
+
+
+def _bridge(shape: NDArray[Any], graph: Graph) -> Ints:
     """Return the shortest pairs that join the pieces of a graph of polygons to one."""
     empty = np.zeros((0, 2), dtype=np.int64)
-    piece = connected_components(Graph(np.ones(len(shape), np.int64), u.astype(np.int32),
-                                       v.astype(np.int32), np.ones(len(u)),
-                                       np.zeros(len(u), bool)))
+    piece = connected_components(graph)
     count = int(piece.max(initial=0)) + 1
     if count == 1:
         return empty
@@ -190,12 +188,13 @@ def propose_zones(plan: Plan, work: Work, params: Params, findings: Findings, *,
     plan.require("grids")
     grids = plan.layer("grids").sort_values("grid_id").reset_index(drop=True)
     labels = {"city": np.zeros(len(grids), np.int64)}
-    base, bridge = join_grids(grids, np.zeros(len(grids)))
+    base = join_grids(grids)
     for tier in ("town", "community"):
         minutes = _minutes_of_grids(grids, work, tier)
         graph = Graph(np.rint(minutes).astype(np.int64), base.u, base.v, base.weight, base.major)
-        labels[tier] = (_cut_squadrons(plan, grids, graph, bridge, work, params, seed)
-                        if tier == "town" else _cut_communities(graph, work, params, seed))
+        labels[tier] = (_cut_squadrons(plan, grids, graph, work, params, seed)
+                        if tier == "town" else _cut_communities(plan, grids, graph, work, params,
+                                                                seed))
         _tell_uneven(labels[tier], minutes, tier, findings)
     frames = [_draw_zones(plan, grids, labels[tier], tier, work, lang) for tier in TIERS]
     zones = pd.concat(frames, ignore_index=True)
@@ -229,26 +228,52 @@ def _teams_needed(work: Work, chosen: Bools, tier: str, params: Params) -> float
                for k, shift in enumerate(shifts))
 
 
-def _cut_squadrons(plan: Plan, grids: gpd.GeoDataFrame, graph: Graph, bridge: Bools, work: Work,
+def _cut_squadrons(plan: Plan, grids: gpd.GeoDataFrame, graph: Graph, work: Work,
                    params: Params, seed: int) -> Ints:
     """Return the squadron of each grid: by subdistrict, its parts, or cut by workload."""
     home = plan.indexed("communities")["subdistrict_id"].astype("string").fillna("")
     told = text_of(grids, "community_id", "")
     street = home.reindex(told).fillna("").to_numpy(dtype=object)
     names = sorted(set(street.tolist()))
+    shape = grids.geometry.to_numpy()
     needed = _teams_needed(work, work.of("town"), "town", params)
     if len(names) == 1:
-        count = int(np.ceil(needed / SQUADRON_TEAMS))
-        return cut_evenly(graph, count, seed).labels.astype(np.int64)
-    total = max(1, int(graph.households.sum()))
+        return _cut_parts(graph, shape, needed, SQUADRON_TEAMS, seed)
     out = np.zeros(len(grids), np.int64)
     used = 0
-    true = Graph(graph.households, graph.u[~bridge], graph.v[~bridge], graph.weight[~bridge],
-                 graph.major[~bridge])
     for name in names:
         own = np.flatnonzero(street == name).astype(np.int32)
-        label = _keep_large(subgraph(true, own), grids.geometry.to_numpy()[own],
-                            SMALL_TEAM * total / max(needed, SMALL_TEAM))
+        label = _keep_large(subgraph(graph, own), shape[own], _least_of(graph, needed))
+        out[own] = used + label
+        used += int(label.max()) + 1
+    return out
+
+
+def _least_of(graph: Graph, needed: float) -> float:
+    """Return the minutes below which a detached part gets no zone of its own."""
+    return SMALL_TEAM * max(1, int(graph.households.sum())) / max(needed, SMALL_TEAM)
+
+
+def _cut_parts(graph: Graph, shape: NDArray[Any], needed: float, teams: float, seed: int,
+               more: int = 0) -> Ints:
+    """Cut every connected part of the grids into zones of at most so many teams.
+
+    Parameters
+    ----------
+    needed
+        Teams that all grids need in the fullest shift.
+    more
+        Zones more in each part that is cut.
+    """
+    part = _keep_large(graph, shape, _least_of(graph, needed))
+    out = np.zeros(graph.size, np.int64)
+    used = 0
+    for k in range(int(part.max()) + 1):
+        own = np.flatnonzero(part == k).astype(np.int32)
+        share = graph.households[own].sum() / max(1, graph.households.sum())
+        count = max(1, int(np.ceil(share * needed / teams - 1e-9)))
+        label = cut_evenly(_connect(subgraph(graph, own), shape[own]),
+                           count + more * (count > 1), seed).labels
         out[own] = used + label
         used += int(label.max()) + 1
     return out
@@ -268,20 +293,24 @@ def _keep_large(graph: Graph, shape: NDArray[Any], least: float) -> Ints:
     return np.unique(piece, return_inverse=True)[1].astype(np.int64)
 
 
-def _cut_communities(graph: Graph, work: Work, params: Params, seed: int) -> Ints:
-    """Cut grids into as many zones as community teams are needed in the fullest shift."""
+def _cut_communities(plan: Plan, grids: gpd.GeoDataFrame, graph: Graph, work: Work,
+                     params: Params, seed: int) -> Ints:
+    """Cut grids into as many zones as community teams are needed in the fullest shift.
+
+    A few zones more are tried as well; the cut whose zones need the fewest teams is kept.
+    """
     needed = _teams_needed(work, work.of("community"), "community", params)
-    count = max(1, int(np.ceil(needed - 1e-9)))
-    best: Ints | None = None
-    for more in range(TRIES if count > 1 else 1):
-        label = cut_evenly(graph, count + more, seed).labels.astype(np.int64)
-        fullest = np.bincount(label, graph.households).max() / max(1, graph.households.sum())
-        if best is None:
-            best = label
-        if fullest * needed <= 1.0:
-            return label
-    assert best is not None
-    return best
+    found: list[tuple[int, int, int, Ints]] = []
+    for more in range(TRIES):
+        label = _cut_parts(graph, grids.geometry.to_numpy(), needed, 1.0, seed, more)
+        zones = _draw_zones(plan, grids, label, "community", work, "en")
+        zone = find_zones(work.point, zones, "community")
+        teams = [max(count_teams(work, work.of("community") & (zone == z), "community",
+                                 params.patrol)) for z in zones["zone_id"]]
+        found.append((sum(teams), max(teams), more, label))
+        if max(teams) == 1:
+            break
+    return min(found, key=lambda one: one[:3])[3]
 
 
 def _tell_uneven(label: Ints, minutes: Floats, tier: str, findings: Findings) -> None:
