@@ -155,7 +155,7 @@ LAYERS: dict[str, Layer] = {layer.name: layer for layer in (
            "visit_id route_id order:i stop_id required_id arrive depart instruction"),
     _layer("unmet", "", "unmet_id day shift stop_id required_id visits:i reason",
            reason=UNMET_REASONS),
-    _layer("log", "", "log_id day shift team_id visit_id done:b passed_m:f"),
+    _layer("log", "", "log_id day shift team_id visit_id done:b passed_m:f arrived"),
     _layer("figures", "", "name scope scope_id value:f unit target:f numerator:f denominator:f", 3),
     _layer("tally", "", "stage layer rows_in:i used:i repaired:i rejected:i outside:i "
            "households_in:i households_out:i note", 2),

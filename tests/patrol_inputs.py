@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ ROADS = (("R1", "长安街", "primary", 0), ("R2", "长安街", "primary", 1000)
 
 
 def make_plan(**layers: Any) -> Plan:
+    """A small plan, with further layers."""
+    return _town().with_layers(**layers) if layers else _town()
+
+
+@functools.cache
+def _town() -> Plan:
     """Two communities of two grids each, 1 km squares in a row; five roads from south to north."""
     grids = gpd.GeoDataFrame(
         {"grid_id": ["a-001", "a-002", "b-001", "b-002"], "community_id": ["a", "a", "b", "b"]},
@@ -38,8 +45,8 @@ def make_plan(**layers: Any) -> Plan:
         {"facility_id": ["F1", "F2"], "name": ["东城派出所", "实验小学"],
          "categories": ["police_post", "primary_school"]},
         geometry=[spot(500, 500), spot(2500, 500)], crs=CRS)
-    held = {"grids": grids, "communities": communities, "roads": roads, "facilities": facilities}
-    return Plan({**held, **layers}, CRS)
+    return Plan({"grids": grids, "communities": communities, "roads": roads,
+                 "facilities": facilities}, CRS)
 
 
 def spot(x: float, y: float) -> shapely.Point:

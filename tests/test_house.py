@@ -21,7 +21,7 @@ BASE = {"i18n": set(), "errors": {"i18n"}, "params": {"i18n", "errors"}}
 GROUND = {"categories", "datum", "layers", "outputs", "pages", "regions", "sheets"}
 STAGES = {"read", "osm", "ledger", "households", "blocks", "partition", "assign", "network",
           "plan", "check", "maps", "report", "export", "town", "patrol", "circle", "siting",
-          "merge", "roster", "diff"}
+          "merge", "roster", "diff", "log"}
 EVERYONE_MAY = {*BASE, *GROUND, "network", "plan"}
 CHECK_LIBRARIES = {"shapely", "geopandas", "pyogrio", "sqlite3", "numpy", "pandas", "networkx"}
 HEAVY = ("geopandas", "pandas", "shapely", "numpy", "scipy", "numba", "ortools", "folium",

@@ -248,7 +248,7 @@ def test_counts_under_ten_stay_out_of_the_range_of_an_estimate() -> None:
         -1, -2, -2]
 
 
-@pytest.mark.parametrize(("options", "key"), [({"audience": "dispatch"}, "maps.audience"),
+@pytest.mark.parametrize(("options", "key"), [({"audience": "everybody"}, "maps.audience"),
                                               ({"lang": "fr"}, "maps.lang")])
 def test_unknown_audience_or_language_is_refused(
         layers: dict[str, pd.DataFrame], options: dict[str, str], key: str) -> None:

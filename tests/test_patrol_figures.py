@@ -416,6 +416,15 @@ def test_visits_are_found_in_order(stations):
         assert way.interpolate(begin).distance(shapely.Point(place)) < 0.06
 
 
+def test_passes_of_one_minute_follow_each_other_within_it():
+    # At an even 90 m a minute, told in whole minutes: three pieces of 30 m begin at 8:00.
+    streets = [piece(f"Q{k}", (30 * k, 0), (30 * k + 30, 0)) for k in range(6)]
+    plan = make([team()], [trip("T1", "D1", EARLY, ((0, 0), (180, 0)), [
+        (f"Q{k}", f"08:0{k // 3}", f"08:0{(k + 1) // 3}") for k in range(6)], duration_min=2)],
+        streets)
+    assert [spot(plan, "D1", m)["T1"][0] for m in (480, 480.5, 481)] == [0, 45, 90]
+
+
 def test_times_are_sampled_when_anybody_is_on_duty():
     made = read_made(make([team("T1", "08:00-09:00"), team("T2", "10:00-11:01")], (), STREETS))
     assert sample_times(made).tolist() == [480, 510, 600, 630, 660]

@@ -46,10 +46,11 @@ def test_same_seed_gives_the_same_bytes() -> None:
         pd.testing.assert_frame_equal(pd.DataFrame(one.study.layer(name)).drop(columns="geometry"),
                                       pd.DataFrame(other.study.layer(name)).drop(
                                           columns="geometry"))
-    for table in ("staff", "teams", "ledger"):
+    for table in ("staff", "teams", "calendar", "ledger"):
         pd.testing.assert_frame_equal(getattr(one, table), getattr(other, table))
     pd.testing.assert_series_equal(one.truth, other.truth)
-    assert one.key_places.equals(other.key_places)
+    assert one.stops.equals(other.stops)
+    assert one.stations.equals(other.stations)
 
 
 def test_another_seed_gives_another_town() -> None:
@@ -252,7 +253,7 @@ def test_the_ledger_holds_what_the_estates_hold(town: Town) -> None:
     assert all(mark in spelled for mark in ("幢", "栋", "号楼", "#", "-", "十", "１"))
 
 
-def test_staff_teams_and_key_places_fit_the_town(town: Town) -> None:
+def test_staff_fit_the_town(town: Town) -> None:
     assert set(town.staff["community_id"]) == set(town.totals.index)
     assert town.staff.index.is_unique
     assert set(town.staff["role"]) == set(ROLES)
@@ -265,9 +266,20 @@ def test_staff_teams_and_key_places_fit_the_town(town: Town) -> None:
     assert (town.truth[known] > 0).all()
     for name in ("wishes", "bars", "communities"):
         assert 0 < town.staff[name].notna().sum() < len(town.staff) / 4
+
+
+def test_what_a_dispatcher_gives_fits_the_town(town: Town) -> None:
     assert set(town.teams["mode"]) == {"foot", "ebike", "car"}
-    assert set(town.teams["station_id"]) <= set(town.study.layer("facilities").index)
-    assert town.key_places.geometry.within(town.study.outline).all()
+    assert set(town.teams["station_id"]) == set(town.stations.index)
+    assert set(town.stations.index) <= set(town.study.layer("facilities").index)
+    assert set(town.stops["kind"]) == {"school", "market", "hospital", "bank", "park", "hotspot",
+                                       "bridge"}
+    assert town.stops.geometry.distance(town.study.outline).max() < 50
+    days = town.calendar[town.calendar["team_id"].isna().to_numpy()]
+    assert days["day_kind"].tolist() == ["workday"] * 5 + ["weekend"] * 2
+    assert (days["duty"] == "raised").sum() == 1
+    assert set(town.calendar["crew"].dropna()) == set("ABCD")
+    assert len(town.calendar) == 7 * (1 + len(town.teams))
 
 
 def test_must_links_join_neighbours_of_one_community_outside_estates(town: Town) -> None:

@@ -6,7 +6,8 @@ division of its own where a plan claims that there is none. Its parts: reading,
 contract (columns, keys, references), tiling, counting (households, tally),
 whole (buildings), reasons and certificates (range), constraints (must-links, passability),
 codes, borders, figures, scores and moves (the scorecard), gaps (bounds), staff (who is
-assigned to what), circle (who reaches what, and sites), patrol (who goes where when), inputs.
+assigned to what), circle (who reaches what, and sites), patrol (who goes where when), log
+(what was done of it), inputs.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from gridplan.check import (
     gaps,
     groups,
     inner,
+    log,
     merge,
     moves,
     patrol,
@@ -44,7 +46,8 @@ from gridplan.check.verdict import Accepted, Broken, CheckReport
 __all__ = ["Accepted", "Broken", "CheckReport", "check_plan"]
 
 _AFTER_CONTRACT = ("tiling", "one_piece", "households", "tally", "whole", "range", "codes",
-                   "borders", "figures", "groups", "scores", "staff", "circle", "patrol")
+                   "borders", "figures", "groups", "scores", "staff", "circle", "patrol",
+                   "log")
 
 
 def check_plan(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> CheckReport:
@@ -89,6 +92,7 @@ def check_plan(path: str | Path, *, inputs: Sequence[str | Path] = ()) -> CheckR
             staff.check_staff(plan, report, inputs)
             circle.check_circle(plan, report)
             patrol.check_patrol(plan, report)
+            log.check_log(plan, report)
         else:
             report.unchecked.extend(_AFTER_CONTRACT)
         check_inputs(plan, report, inputs)

@@ -69,6 +69,8 @@ class Walks:
 
     def _nearest_rows(self, doors: Entries, rows: Ints, reading: str) -> tuple[Floats, Ints]:
         """Return metres and facility for every way out of the buildings."""
+        if not len(doors.owner):
+            return np.zeros(0), np.zeros(0, dtype=np.int64)
         held = self.facilities.entries
         unsure = rows[held.unsure[rows]] if reading == "far" else rows[:0]
         metres, target = self._search(doors, held, np.setdiff1d(rows, unsure))

@@ -46,8 +46,8 @@ class PatrolAsked:
     """What was asked of patrols: days, duty levels, speeds.
 
     ``cruise`` are the streets as a patrol moves on them, ``response`` as it answers a call.
-    ``level`` is the duty level of every day, if the run sets one; ``without`` tells whether a team
-    dropped out in the middle of a shift.
+    ``level`` is the duty level of every day, if the run sets one; ``cover`` is both, streets or
+    stops; ``without`` tells whether a team dropped out in the middle of a shift.
     """
 
     cruise: CruiseAsked
@@ -55,6 +55,7 @@ class PatrolAsked:
     days: tuple[str, ...]
     duty: Mapping[str, float]
     level: str
+    cover: str
     without: bool
 
     def number(self, name: str, default: float) -> float:
@@ -90,14 +91,15 @@ def read_patrol_asked(plan: PlanData) -> PatrolAsked:
         held = {}
     tables = {name: table for name in ("network", "patrol")
               if isinstance(held, dict) and isinstance(table := held.get(name), dict)}
-    told = plan.run.get("patrol:days", "")
+    told, level = plan.run.get("patrol:days", ""), plan.run.get("patrol:duty", "")
     days = tuple(d.strip() for d in re.split("[,;]", told) if d.strip())
     return PatrolAsked(
         CruiseAsked((), None, tables, elevation=False),
         CircleAsked((), None, tables, elevation=False),
         days or tuple(sorted(set(plan.ids("routes", "day")))),
         {**_DUTY, **_numbers(tables.get("patrol", {}).get("duty"))},
-        plan.run.get("patrol:duty", ""), bool(plan.run.get("patrol:without")))
+        level if level != "calendar" else "", plan.run.get("patrol:cover", "both"),
+        bool(plan.run.get("patrol:without")))
 
 
 def _numbers(found: object) -> dict[str, float]:

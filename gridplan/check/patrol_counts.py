@@ -52,6 +52,8 @@ def count_visits(desk: PatrolDesk) -> Counts:
     weekly = np.flatnonzero(np.isnan(per_day) & ~np.isnan(per_week))
     for k in weekly.tolist():
         asked["", STOP, k] = _of_the_week(float(per_week[k]), desk)
+    left_out = {"streets": STOP, "stops": PIECE}.get(desk.asked.cover)
+    asked = {k: v for k, v in asked.items() if k[1] != left_out}
     by_week = set(weekly.tolist())
     made: Counter[tuple[str, int, int]] = Counter()
     day_of = desk.routes["day"].to_numpy(object)

@@ -284,7 +284,7 @@ def _price(desk: PatrolDesk) -> Iterator[tuple[Key, Told]]:
         base = float(desk.plan.run.get("patrol:base_km", ""))
     except ValueError:
         return
-    if base > 0:
+    if base > 0 and desk.plan.run.get("patrol:vary", "yes") == "yes":
         driven = float(desk.routes["distance_m"].sum()) / 1000.0
         yield ("vary_price", "city", _ALL), (driven / base - 1, driven, base, _NONE)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import shapely
 
 from gridplan.check.circle_asked import WALKERS
-from gridplan.check.circle_doors import Ground, enter_buildings, enter_streets
+from gridplan.check.circle_doors import Doors, Entries, Ground, enter_buildings, enter_streets
 from gridplan.check.circle_streets import Streets, lay_streets
 from gridplan.check.circle_ways import Walks
 from gridplan.check.graph import Floats, Ints, Shapes
@@ -159,15 +159,23 @@ def _measure(desk: PatrolDesk, units: Units, count: int) -> Floats:
         rows = np.flatnonzero(units.mode == mode)
         streets = lay_streets(plan, mode, asked)
         ground = Ground(plan, streets, asked)
-        doors = enter_buildings(ground, plan)
+        doors = _plain(enter_buildings(ground, plan))
         xy = np.round(shapely.get_coordinates(units.point[rows]), 3)
         place, spot = np.unique(xy, axis=0, return_inverse=True)
-        walks = Walks(_turn(streets), doors, enter_streets(ground, shapely.points(place)))
+        walks = Walks(_turn(streets), doors, _plain(enter_streets(ground,
+                                                                  shapely.points(place))))
         table = pd.DataFrame({"time": units.time[rows], "spot": spot.ravel()})
         for time, held in table.groupby("time")["spot"]:
             metres = walks.nearest(np.unique(held.to_numpy())).metres
             np.minimum(out[time], (metres - _METRES) / _SPEED[mode], out=out[time])
     return out
+
+
+def _plain(doors: Doors) -> Doors:
+    """Return doors without the streets that are as near within a millimetre."""
+    none = np.zeros(0, dtype=np.int64)
+    return Doors(doors.entries, Entries(none, none, np.zeros(0), np.zeros(0),
+                                        doors.entries.unsure))
 
 
 def _turn(streets: Streets) -> Streets:

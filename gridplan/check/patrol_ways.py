@@ -140,7 +140,7 @@ class ModeWays:
                 spots[owner].append(point)
         everywhere = (shapely.multilinestrings(streets.line)
                       if doors.entries.unsure.any() else None)
-        return np.array([everywhere if unsure else shapely.multipoints(own) for unsure, own in zip(
+        return np.array([everywhere if unsure else shapely.MultiPoint(own) for unsure, own in zip(
             doors.entries.unsure, spots, strict=True)], dtype=object)
 
     def seconds_from(self, layer: str, row: int, back: bool = False) -> dict[int, float]:

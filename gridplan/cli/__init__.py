@@ -23,6 +23,7 @@ from gridplan.cli.diff import diff
 from gridplan.cli.export import export
 from gridplan.cli.held import read_shown
 from gridplan.cli.locks import read_locked, tell_locked
+from gridplan.cli.log import log
 from gridplan.cli.merge import merge, merge_demo
 from gridplan.cli.merge import tell_summary as tell_merger
 from gridplan.cli.options import (
@@ -38,7 +39,14 @@ from gridplan.cli.options import (
     with_options,
 )
 from gridplan.cli.patrol import patrol
-from gridplan.cli.report import Audience, RosterFile, check_roster, report, report_demo, take_roster
+from gridplan.cli.report import (
+    MapAudience,
+    RosterFile,
+    check_roster,
+    report,
+    report_demo,
+    take_roster,
+)
 from gridplan.cli.site import site
 from gridplan.cli.summary import refuse_exceptions, tell_check, tell_file, tell_plan
 from gridplan.errors import Finding, InputError, RuleError, UsageError, first_ids
@@ -371,11 +379,12 @@ verb(*WRITING, "config", "seed", "effort", *READING)(patrol)
 
 verb("output", "force", "dry_run", "column", "layer")(report)
 verb("output", "force", "dry_run")(export)
+verb(*WRITING, "config", "column", "layer", "datum")(log)
 
 
 @verb("output", "force", "dry_run", "column", "layer")
 def map(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gpkg")],  # noqa: A001
-        audience: Audience = "share", roster: RosterFile = None) -> None:
+        audience: MapAudience = "share", roster: RosterFile = None) -> None:
     """Draw a plan as one HTML file that needs no network; the last line is its path."""
     from gridplan.maps import draw_map, render_map
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Audience = Annotated[Literal["share", "internal"], typer.Option(
     help="share shows no person, and counts under 10 as < 10.")]
+MapAudience = Annotated[Literal["share", "internal", "dispatch"], typer.Option(
+    help="share shows no person, counts under 10 as < 10, and of patrols no route; dispatch shows "
+    "routes too, internal all there is.")]
 RosterFile = Annotated[Path | None, typer.Option(
     "--roster", metavar="FILE", help="With --audience internal: show names and phones too; they "
     "are stored nowhere else.")]

@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from gridplan.sheets import is_identity_number
-
 _LONGEST = 120
 # Control characters, those that turn the direction of a line, and those that XML has not.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
                      "\ud800-\udfff\ufffe\uffff]+")
-_PHONE = re.compile(r"(?<![0-9])(?:\+?86[\s-]?)?1[3-9][0-9](?:[\s-]?[0-9]{4}){2}(?![0-9])")
-_IDENTITY = re.compile(r"(?<![0-9])[1-9][0-9]{16}[0-9Xx](?![0-9])")
 # What a file may be called after: letters, digits and Chinese; anything else becomes a number.
 _PLAIN = re.compile(r"[A-Za-z0-9\u4e00-\u9fff][A-Za-z0-9\u4e00-\u9fff-]{0,40}")
 _FORMULA = tuple("=+-@\t\r＝＋－＠")
@@ -28,16 +24,6 @@ def tame(text: str) -> str:
     """
     line = " ".join(_UNSEEN.sub(" ", text).split()).translate({60: "‹", 62: "›"})
     return line if len(line) <= _LONGEST else line[:_LONGEST - 1] + "…"
-
-
-def hide_persons(text: str) -> str:
-    """Return a text with mobile phone and identity numbers of China blotted out.
-
-    >>> hide_persons("岗亭 138-0000-0000"), hide_persons("Post 12")
-    ('岗亭 …', 'Post 12')
-    """
-    hidden = _IDENTITY.sub(lambda m: "…" if is_identity_number(m[0].upper()) else m[0], text)
-    return _PHONE.sub("…", hidden)
 
 
 def order_naturally(text: str) -> list[tuple[int, int, str]]:

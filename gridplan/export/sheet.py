@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gridplan.export.guide import ARROWS, Step, list_steps
-from gridplan.export.names import hide_persons, tame
+from gridplan.export.names import tame
 from gridplan.export.routemap import draw_route, find_bounds
 from gridplan.export.times import name_day, read_date, write_band
 from gridplan.export.trips import Trip, Visit
@@ -19,6 +19,7 @@ from gridplan.pages.canvas import ACCENT, INK, SOFT, Box, Canvas, write_disc, wr
 from gridplan.pages.fonts import Face, cut_font
 from gridplan.pages.ground import Ground, text_of
 from gridplan.pages.page import EDGE, HIGH, INNER, LINE, WIDE, Page
+from gridplan.sheets import hide_persons
 
 # Totals, hand-over lines and the last line of the first page.
 _FOOT = 46.0

@@ -10,10 +10,11 @@ from typing import Any, Literal
 import pandas as pd
 
 from gridplan.errors import Finding, Findings, InputError, first_ids
-from gridplan.export.names import hide_persons, name_stems, order_naturally, tame
+from gridplan.export.names import name_stems, order_naturally, tame
 from gridplan.export.times import order_days, read_time
 from gridplan.layers import one_polygon
 from gridplan.pages.ground import text_of
+from gridplan.sheets import hide_persons
 
 Kind = Literal["stop", "street", "break", "other"]
 _SHIFT = re.compile(r"[0-9]{1,2}:[0-5][0-9]-[0-9]{1,2}:[0-5][0-9]")

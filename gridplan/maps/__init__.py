@@ -28,7 +28,7 @@ from gridplan.outputs import write_bytes
 if TYPE_CHECKING:
     from gridplan.plan.coverage import Circle
 
-AUDIENCES = ("share", "internal")
+AUDIENCES = ("share", "internal", "dispatch")
 
 __all__ = ["AUDIENCES", "Figures", "draw_map", "read_figures", "render_map"]
 
@@ -46,7 +46,9 @@ def draw_map(plan: Any, path: str | Path, *, audience: str = "share",
     audience
         ``share`` shows no count of 1–9; ``internal`` shows them. Neither holds a figure of
         a single building. ``share`` says of a post only whether it is filled, ``internal`` who
-        holds it, by staff id.
+        holds it, by staff id. Of patrols ``share`` shows zones, which streets are passed how
+        often, and figures; ``internal`` and ``dispatch`` show routes, their order and their
+        quarters of an hour. Apart from that ``dispatch`` is like ``share``.
     roster
         With ``internal``: adds names and phones. They are written nowhere else.
     lang
@@ -81,6 +83,7 @@ def render_map(layers: Layers, *, audience: str = "share", roster: Roster | None
     """
     from gridplan.maps.demand import is_demand, stand_in_demand
     from gridplan.maps.page import build_page
+    from gridplan.maps.patrol_facts import has_patrol, tell_plainly
     from gridplan.maps.payload import build_payload, prepare_drawing
     from gridplan.maps.still import draw_still
     from gridplan.plan.coverage import read_circle
@@ -91,15 +94,20 @@ def render_map(layers: Layers, *, audience: str = "share", roster: Roster | None
     alone = lacks_grids(layers)
     layers = stand_in(layers) if alone else layers
     circle = None if alone else read_circle(layers, lang)
+    patrol = audience if has_patrol(layers) and not alone and not dots else ""
+    audience = "share" if audience == "dispatch" else audience
     drawing = prepare_drawing(layers)
     label = translate("maps.still_mergers" if alone else
                       "maps.circle_still" if dots else "maps.still", lang)
     still = draw_still(layers, drawing, audience, label, alone, circle if dots else None)
     payload = build_payload(layers, drawing, audience, lang, alone=alone, roster=roster,
-                            circle=circle)
+                            circle=circle, patrol=patrol)
     shown = _shown(layers, alone, audience, lang)
     if circle is not None:
         shown |= _circle(layers, circle, audience, lang, dots)
+    if patrol:
+        shown |= {"patrol": tell_plainly(layers, patrol, lang),
+                  "internal": patrol != "share"}
     return build_page(payload, still=still, **shown)
 
 
@@ -145,7 +153,8 @@ def _shown(layers: Layers, alone: bool, audience: str, lang: str) -> dict[str, A
         "exceptions": [(s, text(f"ui_status_{s}"), f"{counts[s]:,}") for s in GRID_STATUS
                        if counts[s] and s not in SETTLED and not (alone and s == "empty")],
         "special": f"{counts['special']:,}" if counts["special"] else "",
-        "staff": _staff(layers, text), "circle": None, "dots": False,
+        "staff": _staff(layers, text), "circle": None, "patrol": None,
+        "dots": False,
         "background": [name for name in ("former", "groups", "buildings", "roads", "rail", "water",
                                          "green") if _has(layers, name)]}
 

@@ -19,6 +19,9 @@ _SCRIPTS = ("inflate.js", "unpack.js", "tiles.js", "labels.js", "panels.js", "sc
             "groups.js", "mergers.js", "start.js", "staffing.js")
 # Only in the map of a plan that tells who reaches what.
 _CIRCLE_SCRIPTS = ("circle.js", "circle_panel.js")
+# Only in the map of a plan with patrols.
+_PATROL_SCRIPTS = ("patrol.js", "patrol_draw.js", "patrol_marks.js", "patrol_panel.js",
+                   "patrol_cards.js")
 
 
 class PlanMap(folium.Map):
@@ -68,8 +71,8 @@ def build_page(payload: str, **values: Any) -> bytes:
     PlanLayer("plan-data").add_to(chart)
     root: Any = chart.get_root()
     root.render()
-    circle = bool(values.get("circle"))
-    scripts = [_inline(_vendor("leaflet.js")), _inline(_own_script(circle)),
+    circle, patrol = bool(values.get("circle")), bool(values.get("patrol"))
+    scripts = [_inline(_vendor("leaflet.js")), _inline(_own_script(circle, patrol)),
                _inline(root.script.render())]
     early = "document.documentElement.className='js'"
     hashes = " ".join(f"'sha256-{_digest(s)}'" for s in (early, *scripts))
@@ -77,7 +80,7 @@ def build_page(payload: str, **values: Any) -> bytes:
                                   keep_trailing_newline=True).from_string(_asset("page.html"))
     # Everything marked safe here is ours or Leaflet's; what the data say stays plain text.
     safe = {name: Markup(text) for name, text in {  # noqa: S704
-        "early": early, "css": _style(circle), "map": root.html.render(),
+        "early": early, "css": _style(circle, patrol), "map": root.html.render(),
         "payload": payload}.items()}
     page = template.render(scripts=[Markup(s) for s in scripts], hashes=Markup(hashes),  # noqa: S704
                            **safe, **values)
@@ -95,14 +98,17 @@ def _vendor(name: str) -> str:
     return folder.joinpath(name).read_text(encoding="utf-8")
 
 
-def _own_script(circle: bool) -> str:
-    names = _SCRIPTS + (_CIRCLE_SCRIPTS if circle else ())
+def _own_script(circle: bool, patrol: bool) -> str:
+    names = (_SCRIPTS + (_CIRCLE_SCRIPTS if circle else ())
+             + (_PATROL_SCRIPTS if patrol else ()))
     body = "\n".join(_asset(name) for name in names)
     return f'(function () {{\n"use strict";\nvar gridplan = window.gridplan = {{}};\n{body}}})();'
 
 
-def _style(circle: bool) -> str:
-    return _leaflet_css() + _asset("map.css") + (_asset("circle.css") if circle else "")
+def _style(circle: bool, patrol: bool) -> str:
+    names = ["map.css", *(["parts.css"] if circle or patrol else []),
+             *(["circle.css"] if circle else []), *(["patrol.css"] if patrol else [])]
+    return _leaflet_css() + "".join(_asset(name) for name in names)
 
 
 def _leaflet_css() -> str:

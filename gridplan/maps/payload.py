@@ -29,6 +29,7 @@ from gridplan.maps.facts import (
 )
 from gridplan.maps.groups import has_groups, pack_groups
 from gridplan.maps.mergers import draw_former, has_mergers, merger_texts, pack_mergers
+from gridplan.maps.patrol import pack_patrol
 from gridplan.maps.scores import is_unmeasured, pack_borders, pack_gaps, pack_scores
 from gridplan.maps.shapes import (
     Packed,
@@ -39,6 +40,7 @@ from gridplan.maps.shapes import (
     pack_points,
     simplify_coverage,
     to_stream,
+    to_varints,
 )
 from gridplan.maps.staffing import pack_staffing
 from gridplan.plan.coverage import Circle
@@ -78,13 +80,16 @@ def prepare_drawing(layers: Layers) -> Drawing:
 
 def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str,
                   *, alone: bool = False, roster: Roster | None = None,
-                  circle: Circle | None = None) -> str:
+                  circle: Circle | None = None, patrol: str = "") -> str:
     """Return the block the script unpacks: base64 of gzip of (length, JSON, varints).
 
     The JSON holds names, counts and texts by column; ``shapes`` in it lists the
     packed layers in the order in which their varints follow. ``alone`` is a plan of communities
-    without grids, ``circle`` the service circle where the plan holds one.
+    without grids, ``circle`` the service circle where the plan holds one, ``patrol`` to whom
+    its patrols are told, blank where it holds none. ``numbers`` in the JSON lists rows of whole
+    numbers that follow the layers.
     """
+    numbers: dict[str, np.ndarray] = {}
     shapes: list[tuple[str, Packed, int]] = []
     head: dict[str, Any] = {
         "text": ui_texts(lang), "steps": household_steps(layers), "status": list(GRID_STATUS),
@@ -106,11 +111,15 @@ def build_payload(layers: Layers, drawing: Drawing, audience: str, lang: str,
         shapes.append(("groups.centre", pack_points(_degrees(centres, drawing.crs)), 0))
     if circle is not None:
         _add_circle(shapes, head, layers, drawing, circle, audience, lang)
+    if patrol:
+        numbers = _add_patrol(shapes, head, layers, drawing, patrol, lang)
     head["places"] = _places(shapes, layers, drawing)
+    head["numbers"] = [[name, len(row)] for name, row in numbers.items()]
     head["shapes"] = [[name, len(p.parts), len(p.points), len(p.xy), corners]
                       for name, p, corners in shapes]
     text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
-    body = len(text).to_bytes(4, "little") + text + b"".join(to_stream(p) for _, p, _ in shapes)
+    body = b"".join((len(text).to_bytes(4, "little"), text, *(to_stream(p) for _, p, _ in shapes),
+                     *map(to_varints, numbers.values())))
     return base64.b64encode(gzip.compress(body, 9, mtime=0)).decode("ascii")
 
 
@@ -191,6 +200,18 @@ def _add_circle(shapes: list[tuple[str, Packed, int]], head: dict[str, Any], lay
         shape = np.asarray(frame.geometry.array)[rows] if len(rows) else np.empty(0, object)
         shapes.append((name, pack_points(_degrees(shape, drawing.crs)), 0))
     head["circle"] = told
+
+
+def _add_patrol(shapes: list[tuple[str, Packed, int]], head: dict[str, Any], layers: Layers,
+                drawing: Drawing, audience: str, lang: str) -> dict[str, np.ndarray]:
+    """Add patrols and return their rows of numbers."""
+    told = pack_patrol(layers, audience, lang)
+    head["patrol"] = told.head
+    for name, kind, geometries in told.shapes:
+        degrees = _degrees(geometries, drawing.crs)
+        packed = pack_points(degrees) if kind == "point" else pack(degrees, kind == "area")
+        shapes.append((f"patrol.{name}", packed, 0))
+    return told.numbers
 
 
 def _add_background(shapes: list[tuple[str, Packed, int]], head: dict[str, Any], layers: Layers,

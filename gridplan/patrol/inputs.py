@@ -20,6 +20,7 @@ from gridplan.patrol.hours import count_begins, read_clock, read_span, read_wind
 from gridplan.patrol.inputs_table import Table, refer
 from gridplan.patrol.inputs_week import check_calendar, check_crews
 from gridplan.patrol.stops.problem import MOST_PENALTY_MIN, MOST_PRIORITY, MOST_VISITS
+from gridplan.patrol.zones import find_zones
 from gridplan.plan import Plan
 from gridplan.sheets.privacy import is_identity_number, is_person, is_phone
 
@@ -41,8 +42,8 @@ _TOLD = {"teams": ("team_id", "crew"), "stations": ("station_id", "name", "kind"
          "points": ("point_id", "name", "kind"), "required": ("required_id",)}
 
 
-def check_patrol(layers: Mapping[str, Any], plan: Plan, params: Params,
-                 findings: Findings) -> dict[str, Any]:
+def check_patrol(layers: Mapping[str, Any], plan: Plan, params: Params, findings: Findings, *,
+                 alone: bool = False) -> dict[str, Any]:
     """Check the layers of patrols against themselves, each other and a plan; fill what follows.
 
     Parameters
@@ -57,6 +58,9 @@ def check_patrol(layers: Mapping[str, Any], plan: Plan, params: Params,
         Levels of duty, crews, and what a team has by default.
     findings
         Receives faults and warnings; faults gathered in it before are told with them.
+    alone
+        Before anything is proposed: then layers that neither are given nor in the plan are no
+        fault, and whatever refers to them stands.
 
     Returns
     -------
@@ -75,7 +79,7 @@ def check_patrol(layers: Mapping[str, Any], plan: Plan, params: Params,
     """
     named = dict(layers)
     street = "streets" if "streets" in named else "required"
-    tables = {name: _take(name, named, plan, findings) for name in (
+    tables = {name: _take(name, named, plan, findings, alone) for name in (
         *CHECKED[:4], street, "calendar", *(("points",) if "points" in named else ()))}
     for table in tables.values():
         _check_rows(table, params.patrol)
@@ -91,7 +95,8 @@ def check_patrol(layers: Mapping[str, Any], plan: Plan, params: Params,
     return {name: table.finished() for name, table in tables.items()}
 
 
-def _take(name: str, named: Mapping[str, Any], plan: Plan, findings: Findings) -> Table:
+def _take(name: str, named: Mapping[str, Any], plan: Plan, findings: Findings,
+          alone: bool) -> Table:
     """Return a table of its own, typed; from the plan where it is not given."""
     layer = "required" if name == "streets" else name
     given = named.get(name)
@@ -99,7 +104,8 @@ def _take(name: str, named: Mapping[str, Any], plan: Plan, findings: Findings) -
     attrs = dict(frame.attrs)
     file = attrs.get("file") or ("" if given is not None or plan.origin is None
                                  else plan.origin.name)
-    table = Table(name, layer, frame.copy(), findings, file, attrs.get("heads", {}))
+    table = Table(name, layer, frame.copy(), findings, file, attrs.get("heads", {}),
+                  old=given is None and (bool(named) or alone), open=alone and frame.empty)
     for column, (low, high, whole) in _NUMBERS.get(layer, {}).items():
         table.check_number(column, low, high, whole)
     if layer in LAYERS:
@@ -143,27 +149,27 @@ def _check_zones(zones: Table) -> None:
 
 
 def _check_stations(stations: Table, zones: Table) -> None:
-    if stations.frame.empty:
+    if stations.frame.empty and not stations.open:
         stations.findings.add("patrol.input_no_station", file=stations.file, layer=stations.name)
     refer(stations, "zone_id", zones, "zone_id")
 
 
 def _check_teams(teams: Table, stations: Table, zones: Table, params: PatrolParams) -> None:
     if teams.frame.empty:
-        teams.findings.add("patrol.input_no_team", file=teams.file, layer=teams.name)
+        if not teams.open:
+            teams.findings.add("patrol.input_no_team", file=teams.file, layer=teams.name)
         return
     refer(teams, "zone_id", zones, "zone_id")
-    if not stations.frame.empty:
+    if not stations.frame.empty or stations.open:
         refer(teams, "station_id", stations, "station_id")
     tier_of = zones.lookup("zone_id", "tier")
-    own = teams.text("zone_id").map(tier_of).fillna("")
+    own = teams.text("zone_id").map(lambda z: tier_of.get(z, ""))
     teams.fill("tier", own)
     teams.tell("patrol.input_zone_tier",
                (own != "") & (own != teams.text("tier")) & teams.text("tier").isin(TIERS),
                "zone_id", tiers=first_ids(dict.fromkeys(own[own != ""])))
-    teams.tell("patrol.input_blank", teams.text("tier") == "", "tier")
-    teams.fill("mode", teams.text("tier").map(params.modes).fillna(""))
-    teams.fill("members", teams.text("tier").map(params.members))
+    teams.fill("mode", teams.text("tier").map(lambda t: params.modes.get(t, "")))
+    teams.fill("members", teams.text("tier").map(lambda t: params.members.get(t, "")))
     _fill_stations(teams, stations)
     _check_shifts(teams)
     _check_breaks(teams)
@@ -178,10 +184,9 @@ def _fill_stations(teams: Table, stations: Table) -> None:
         held = stations.text(column)
         only = {str(word): str(ids[held == word].iloc[0]) for word in dict.fromkeys(held)
                 if word and (held == word).sum() == 1}
-        teams.fill("station_id", teams.text(column).map(only).fillna(""))
+        teams.fill("station_id", teams.text(column).map(lambda w, only=only: only.get(w, "")))
     if len(ids) == 1:
         teams.fill("station_id", pd.Series(str(ids.iloc[0]), teams.frame.index))
-    teams.tell("patrol.input_blank", teams.text("station_id") == "", "station_id")
 
 
 def _check_shifts(teams: Table) -> None:
@@ -189,9 +194,11 @@ def _check_shifts(teams: Table) -> None:
     for name in ("shift_start", "shift_end"):
         text = teams.text(name)
         ends[name] = text.map(read_clock)
-        teams.tell("patrol.input_blank", text == "", name)
         teams.tell("patrol.input_time", (text != "") & ends[name].isna(), name)
     start, end = ends.values()
+    for name, other in (("shift_start", "shift_end"), ("shift_end", "shift_start")):
+        teams.tell("patrol.input_blank", (teams.text(name) == "") & (teams.text(other) != ""),
+                   name)
     known = start.notna() & end.notna()
     teams.tell("patrol.input_shift_none", known & (start == end), "shift_end")
     length = (end - start) % 1440
@@ -291,36 +298,36 @@ def _find_zones(stops: Table, zones: Table) -> None:
 
     A stop of any tier gets a zone only where all zones are of one tier.
     """
-    areas, shapes = np.asarray(zones.frame.geometry.array), np.asarray(
-        stops.frame.geometry.array)
-    zone_tier, zone_id = zones.text("tier").to_numpy(), zones.text("zone_id").to_numpy()
+    shapes = np.asarray(stops.frame.geometry.array)
+    held = zones.text("tier").to_numpy()
     tier, said = stops.text("tier").to_numpy(), stops.text("zone_id").to_numpy()
-    outside, away, other = (np.zeros(len(shapes), dtype=bool) for _ in range(3))
-    found = np.full(len(shapes), "", dtype=object)
+    there = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+    outside, away = (np.zeros(len(shapes), dtype=bool) for _ in range(2))
+    found: list[str] = [""] * len(shapes)
     for word in dict.fromkeys(tier.tolist()):
-        mine = np.flatnonzero((tier == word) & ~shapely.is_missing(shapes)
-                              & ~shapely.is_empty(shapes))
-        held = np.flatnonzero(zone_tier == word) if word else np.arange(len(areas))
-        if not len(mine) or not len(held):
+        mine = np.flatnonzero((tier == word) & there)
+        own = zones.frame[held == word] if word else zones.frame
+        if not len(mine) or own.empty:
             continue
-        stop, zone = shapely.STRtree(areas[held]).query_nearest(
-            shapes[mine], max_distance=_EDGE_M, all_matches=False)
-        near = np.full(len(mine), "", dtype=object)
-        near[stop] = zone_id[held][zone]
-        blank = said[mine] == ""
-        outside[mine] = blank & (near == "")
-        if word or len(set(zone_tier.tolist())) == 1:
-            found[mine] = near
-            away[mine] = ~blank & (near != said[mine])
+        apart = np.ones(len(mine), dtype=bool)
+        apart[shapely.STRtree(own.geometry.to_numpy()).query_nearest(
+            shapes[mine], max_distance=_EDGE_M, all_matches=False)[0]] = False
+        outside[mine] = (said[mine] == "") & apart
+        one = word or (held[0] if len(set(held.tolist())) == 1 else "")
+        if one:
+            near = find_zones(shapes[mine], own, one)
+            away[mine] = (said[mine] != "") & (near != said[mine])
+            for k, zone, far in zip(mine.tolist(), near.tolist(), apart.tolist(), strict=True):
+                found[k] = "" if far else str(zone)
     tier_of = zones.lookup("zone_id", "tier")
-    own = stops.text("zone_id").map(tier_of).fillna("")
-    other = ((own != "") & (tier != "") & (own != tier)).to_numpy(dtype=bool)
+    home = stops.text("zone_id").map(lambda z: tier_of.get(z, ""))
+    other = ((home != "") & (tier != "") & (home != tier)).to_numpy(dtype=bool)
     stops.tell("patrol.input_zone_tier", other, "zone_id",
-               tiers=first_ids(dict.fromkeys(own[other])))
+               tiers=first_ids(dict.fromkeys(home[other])))
     stops.tell("patrol.input_no_zone", outside, "zone_id")
-    stops.tell("patrol.input_zone_elsewhere", away & ~other & np.isin(said, zone_id), "zone_id",
+    stops.tell("patrol.input_zone_elsewhere", away & ~other & home.ne("").to_numpy(), "zone_id",
                outcome="warning")
-    stops.fill("zone_id", pd.Series(found, stops.frame.index))
+    stops.fill("zone_id", pd.Series(found, stops.frame.index, dtype=object))
 
 
 def _check_streets(streets: Table, plan: Plan) -> None:

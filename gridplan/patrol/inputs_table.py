@@ -20,7 +20,9 @@ class Table:
     """A table by the name it was given under, the layer it becomes, and where it came from.
 
     ``heads`` are ours → the headings of the file. Rows are told by the rows of the file where the
-    index has their numbers, else by their id.
+    index has their numbers, else by their id. A table is ``old`` where the plan has it from
+    before and others are given anew: it may refer to what those no longer hold. One that is
+    ``open`` is still to be proposed: whatever refers to it stands.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Table:
     findings: Findings
     file: str = ""
     heads: Mapping[str, str] = field(default_factory=dict)
+    old: bool = False
+    open: bool = False
 
     def text(self, name: str) -> pd.Series:
         """Return a column as text without blanks round it, ``""`` where it says nothing."""
@@ -116,8 +120,10 @@ def refer(table: Table, name: str, other: Table, key: str) -> None:
                if t and count[t] == 1}
     meant = words.map(lambda w: w if w in ids or not w else by_name.get(fold(w), ""))
     lost = (words != "") & (meant == "")
-    table.tell("patrol.input_unknown", lost, name, other=other.name,
-               words=first_ids(dict.fromkeys(words[lost])), known=first_ids(sorted(ids), 5) or "–")
+    if not (table.old or other.open):
+        table.tell("patrol.input_unknown", lost, name, other=other.name,
+                   words=first_ids(dict.fromkeys(words[lost])),
+                   known=first_ids(sorted(ids), 5) or "–")
     changed = (meant != words) & ~lost
     if changed.any():
         table.frame = table.frame.assign(**{name: pd.array(

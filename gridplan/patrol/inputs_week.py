@@ -7,12 +7,15 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from gridplan.errors import first_ids
+from gridplan.errors import Outcome, first_ids
 from gridplan.params import PatrolParams
-from gridplan.patrol.hours import is_numbered, number_day, read_span
+from gridplan.patrol.hours import DAY_MIN, is_numbered, number_day, read_span
 from gridplan.patrol.inputs_table import Table, refer
 
 LEAST_REST_MIN = 11 * 60
+_OUTCOMES: dict[str, Outcome] = {"twice": "error", "tired": "warning"}
+# Crew → begin and end of a shift → the tables and rows that say so.
+_Duties = dict[str, dict[tuple[int, int], list[tuple[int, int]]]]
 
 
 def check_calendar(calendar: Table, teams: Table, params: PatrolParams) -> None:
@@ -63,14 +66,19 @@ def _check_days(calendar: Table, date: pd.Series, team: pd.Series) -> None:
 
 
 def _check_crew_names(calendar: Table, teams: Table, params: PatrolParams) -> None:
-    """Tell of crews that no team has, where there are more of them than there can be."""
-    usual = {c for c in teams.text("crew") if c}
-    words = calendar.text("crew")
-    every = usual | {c for c in words if c}
-    if usual and len(every) > max(params.crews, len(usual)):
-        odd = (words != "") & ~words.isin(sorted(usual))
-        calendar.tell("patrol.input_crew", odd, "crew", crews=params.crews,
-                      words=first_ids(dict.fromkeys(words[odd])), known=first_ids(sorted(usual)))
+    """Tell of crews that no team of a tier has, where the tier has more of them than it can."""
+    tier_of = teams.lookup("team_id", "tier")
+    words, tier = calendar.text("crew"), calendar.text("team_id").map(lambda t: tier_of.get(t, ""))
+    for word in dict.fromkeys(tier.tolist()):
+        usual = {c for c, t in zip(teams.text("crew"), teams.text("tier"), strict=True)
+                 if c and t == word}
+        named = (tier == word) & (words != "")
+        most = max(params.crews, len(usual))
+        odd = named & ~words.isin(sorted(usual))
+        if usual and len(usual | set(words[named])) > most:
+            calendar.tell("patrol.input_crew", odd, "crew", crews=most,
+                          words=first_ids(dict.fromkeys(words[odd])),
+                          known=first_ids(sorted(usual)))
 
 
 def check_crews(calendar: Table, teams: Table) -> None:
@@ -79,59 +87,60 @@ def check_crews(calendar: Table, teams: Table) -> None:
     A crew mans any number of teams of one shift. Without a calendar every team is on duty every
     day with its usual crew.
     """
-    duties = _list_duties(calendar, teams)
-    table = calendar if len(calendar.frame) else teams
-    clash, tired = (np.zeros(len(table.frame), dtype=bool) for _ in range(2))
-    said: dict[str, list[str]] = {"clash": [], "tired": []}
-    for crew, spans in sorted(duties.items()):
+    tables = (teams, calendar)
+    rows: dict[str, list[set[int]]] = {k: [set(), set()] for k in ("twice", "tired")}
+    said: dict[str, list[str]] = {"twice": [], "tired": []}
+    for crew, spans in sorted(_list_duties(calendar, teams).items()):
         ordered = sorted(spans)
         until, before = -1, ordered[0]
         for span in ordered:
             start, end = span
-            kind = "clash" if start < until else (
+            kind = "twice" if start < until else (
                 "tired" if until >= 0 and start - until < LEAST_REST_MIN else "")
             if kind:
-                (clash if kind == "clash" else tired)[spans[span] + spans[before]] = True
                 said[kind].append(f"{crew} {_spell(before)}, {_spell(span)}")
+                for table, row in (*spans[before], *spans[span]):
+                    rows[kind][table].add(row)
             if end > until:
                 until, before = end, span
-    table.tell("patrol.input_crew_twice", clash, "crew", words=first_ids(
-        dict.fromkeys(said["clash"]), 3))
-    table.tell("patrol.input_crew_tired", tired, "crew", outcome="warning",
-               words=first_ids(dict.fromkeys(said["tired"]), 3), hours=LEAST_REST_MIN // 60)
+    for kind, outcome in _OUTCOMES.items():
+        for one, held in zip(tables, rows[kind], strict=True):
+            wrong = np.isin(np.arange(len(one.frame)), sorted(held))
+            one.tell(f"patrol.input_crew_{kind}", wrong, "crew", outcome=outcome,
+                     hours=LEAST_REST_MIN // 60, words=first_ids(dict.fromkeys(said[kind]), 3))
 
 
-def _list_duties(calendar: Table, teams: Table) -> dict[str, dict[tuple[int, int], list[int]]]:
-    """Return crew → begin and end of its shifts, in minutes from day 0 → the rows that say so."""
-    own = {str(t): (str(c), f"{a}-{b}") for t, c, a, b in zip(
-        *(teams.text(n) for n in ("team_id", "crew", "shift_start", "shift_end")), strict=True)}
-    found: dict[str, dict[tuple[int, int], list[int]]] = {}
+def _list_duties(calendar: Table, teams: Table) -> _Duties:
+    """Return crew → begin and end of its shifts, in minutes from the first day → who says so.
 
-    def add(day: int, crew: str, shift: str, row: int) -> None:
+    That is a table, 0 for teams and 1 for the calendar, and its row.
+    """
+    own = {str(t): (row, str(c), f"{a}-{b}") for row, (t, c, a, b) in enumerate(zip(
+        *(teams.text(n) for n in ("team_id", "crew", "shift_start", "shift_end")), strict=True))}
+    found: _Duties = {}
+
+    def add(day: int, crew: str, shift: str, *said_by: tuple[int, int]) -> None:
         span = read_span(shift)
-        if crew and span is not None and span[1] - span[0] < 1440:
-            at = (span[0] + 1440 * day, span[1] + 1440 * day)
-            found.setdefault(crew, {}).setdefault(at, []).append(row)
+        if crew and span is not None and span[1] - span[0] < DAY_MIN:
+            at = (span[0] + DAY_MIN * day, span[1] + DAY_MIN * day)
+            found.setdefault(crew, {}).setdefault(at, []).extend(said_by)
 
-    if calendar.frame.empty:
-        for day in (0, 1):
-            for row, (crew, shift) in enumerate(own.values()):
-                add(day, crew, shift, row)
-        return found
-    rows = list(enumerate(zip(*(calendar.text(n) for n in (
-        "date", "team_id", "crew", "shift")), strict=True)))
-    numbers = {d: n for _, (d, *_) in rows if (n := number_day(d)) is not None}
+    rows = list(zip(*(calendar.text(n) for n in ("date", "team_id", "crew", "shift")),
+                    strict=True))
+    numbers = {d: n for d, *_ in rows if (n := number_day(d)) is not None}
     first = min(numbers.values(), default=0)
-    manned = {d for _, (d, t, *_) in rows if t}
-    for row, (date, team, crew, shift) in rows:
-        if date not in numbers:
-            continue
-        for name in ([team] if team else ([] if date in manned else list(own))):
-            usual, hours = own.get(name, ("", ""))
-            add(numbers[date] - first, crew or usual, shift or hours, row)
+    manned = {d for d, t, *_ in rows if t}
+    plain = {n - first for d, n in numbers.items() if d not in manned} if rows else {0, 1}
+    for day in sorted(plain):
+        for row, crew, shift in own.values():
+            add(day, crew, shift, (0, row))
+    for row, (date, team, crew, shift) in enumerate(rows):
+        if team and date in numbers:
+            _, usual, hours = own.get(team, (-1, "", ""))
+            add(numbers[date] - first, crew or usual, shift or hours, (1, row))
     return found
 
 
 def _spell(span: tuple[int, int]) -> str:
-    clock = [f"{m % 1440 // 60:02d}:{m % 60:02d}" for m in span]
-    return f"({span[0] // 1440 + 1}) {clock[0]}-{clock[1]}"
+    clock = [f"{m % DAY_MIN // 60:02d}:{m % 60:02d}" for m in span]
+    return f"({span[0] // DAY_MIN + 1}) {clock[0]}-{clock[1]}"

@@ -84,19 +84,33 @@ class Tracer:
         return [self._held[mode, a, b] if a != b else np.zeros((0, 2)) for a, b in legs]
 
 
-def list_trips(solved: Solved, table: Table, grounds: Mapping[str, Ground], tracer: Tracer
-               ) -> list[Trip]:
+@dataclass(frozen=True)
+class Turn:
+    """What is particular to a route that was changed under way.
+
+    ``settled`` keeps the break where the plan has it; a team that is ``gone`` does not come back;
+    ``home_after`` is after how many visits it had been at its station in between, -1 if not.
+    """
+
+    settled: bool = False
+    gone: bool = False
+    home_after: int = -1
+
+
+def list_trips(solved: Solved, table: Table, grounds: Mapping[str, Ground], tracer: Tracer,
+               turns: Mapping[int, Turn] | None = None) -> list[Trip]:
     """Return the route of every team of a job that leaves its station."""
     trips = []
     for v, member in enumerate(solved.job.members):
         rows = solved.plan.visits_of(v)
         if len(rows):
-            trips.append(_make_trip(solved, v, member, table, grounds, tracer))
+            trips.append(_make_trip(solved, v, member, table, grounds, tracer,
+                                    (turns or {}).get(v, Turn())))
     return trips
 
 
 def _make_trip(solved: Solved, v: int, member: Member, table: Table,
-               grounds: Mapping[str, Ground], tracer: Tracer) -> Trip:
+               grounds: Mapping[str, Ground], tracer: Tracer, turn: Turn) -> Trip:
     job, ground = solved.job, grounds[member.mode]
     rows = solved.plan.visits_of(v)
     stops = solved.plan.stop[rows]
@@ -105,18 +119,19 @@ def _make_trip(solved: Solved, v: int, member: Member, table: Table,
     places = table.places[member.mode]
     entry = places[solved.layout.entry[member.mode][stops + stations]].tolist()
     leave = places[solved.layout.exit[member.mode][stops + stations]].tolist()
-    legs = list(zip([home, *leave], [*entry, home], strict=True))
-    seconds = table.seconds[member.mode]
-    at = [(int(table.rows(member.mode, np.array([a]))[0]),
-           int(table.rows(member.mode, np.array([b]))[0])) for a, b in legs]
-    items, begun, back = _keep_time(solved, v, member, [float(seconds[a, b]) for a, b in at],
-                                    ground)
+    ends = list(zip([home, *leave], [*entry, home], strict=True))
+    legs = [[(a, home), (home, b)] if k == turn.home_after else [(a, b)]
+            for k, (a, b) in enumerate(ends)]
+    if turn.gone:
+        legs[-1] = [(ends[-1][0], ends[-1][0])]
+    ways = [sum(_seconds(table, member.mode, a, b) for a, b in leg) for leg in legs]
+    items, begun, back = _keep_time(solved, v, member, ways, ground, settled=turn.settled)
     way_of = solved.layout.ways[np.maximum(stops - len(job.calls), 0)].tolist() if (
         len(job.passes)) else [0] * len(stops)
     pieces = []
     served = 0.0
-    for leg, xy in enumerate(tracer.trace(member.mode, legs)):
-        pieces.append(xy)
+    for leg, parts in enumerate(legs):
+        pieces += tracer.trace(member.mode, parts)
         if leg < len(stops) and stops[leg] >= len(job.calls):
             one = job.passes[int(stops[leg]) - len(job.calls)]
             piece = ground.pieces[one.required_id]
@@ -124,6 +139,11 @@ def _make_trip(solved: Solved, v: int, member: Member, table: Table,
             pieces.append(shapely.get_coordinates(line))
             served += piece.length_m
     return Trip(member, job.tier, job.zone_id, tuple(items), begun, back, _join(pieces), served)
+
+
+def _seconds(table: Table, mode: str, a: int, b: int) -> float:
+    one, two = table.rows(mode, np.array([a, b]))
+    return float(table.seconds[mode][one, two])
 
 
 def _join(pieces: list[Any]) -> Any:
@@ -134,8 +154,8 @@ def _join(pieces: list[Any]) -> Any:
     return shapely.linestrings(xy if len(xy) > 1 else np.repeat(xy, 2, axis=0))
 
 
-def _keep_time(solved: Solved, v: int, member: Member, ways: list[float], ground: Ground
-               ) -> tuple[list[Item], float, float]:
+def _keep_time(solved: Solved, v: int, member: Member, ways: list[float], ground: Ground, *,
+               settled: bool) -> tuple[list[Item], float, float]:
     """Follow a team through its shift to the fraction of a second; passes may begin earlier.
 
     The plan counts in whole seconds, rounded up: a team is never later than planned. The break is
@@ -145,7 +165,7 @@ def _keep_time(solved: Solved, v: int, member: Member, ways: list[float], ground
     planned, back = int(plan.rest_after[v]), float(plan.back_s[v])
     first = _follow(solved, v, member, ways, ground, planned)
     assert first is not None
-    if planned < 0:
+    if planned < 0 or settled:
         return first
     middle = (first[1] + first[2] - member.break_s) / 2
     ends = [first[1], *(i.end_s for i in first[0] if i.kind in ("stop", "pass"))]

@@ -80,6 +80,8 @@ def settle_given(plan: Plan, request: PatrolRequest, params: Params, findings: F
         *GIVEN_LAYERS, "streets", "points")}
     if not layers and not any(len(plan.layer(name)) for name in GIVEN_LAYERS):
         return {}
+    # Nothing is proposed beside what is at fault; warnings are told below.
+    check_patrol(layers, plan, params, Findings(list(findings.items)), alone=True)
     days = name_days(layers.get("calendar", plan.layer("calendar")), request.days)
     named = {"required" if name == "streets" else name: frame for name, frame in layers.items()
              if name != "points"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gridplan.errors import Findings
 from gridplan.plan.circle import drop_traces
 from gridplan.plan.digest import digest_layer
+from gridplan.plan.log import forget_log
 from gridplan.plan.model import Plan
 
 # What a dispatcher gives or edits: a later patrol takes them as they stand.
@@ -15,7 +16,7 @@ _FIGURES = ("street_visibility", "pass_share", "visit_share", "frequency", "idle
             "idleness_worst", "stop_gap_worst", "dosage_share", "staff_per_10000", "patrol_staff",
             "balance", "deadhead_share", "patrol_gap", "entropy_bits", "entropy_most",
             "day_overlap", "vary_price", "cordon_min", "watched_share", "blind_m")
-_PREFIXES = ("response_share_", "teams_needed", "done_", "missed_", "passed_", "late_")
+_PREFIXES = ("response_share_", "teams_needed")
 _UPSTREAM = "upstream:routes:"
 
 
@@ -24,9 +25,9 @@ def forget_patrol(plan: Plan) -> Plan:
 
     What a dispatcher gave stays.
     """
-    return drop_traces(plan, (*MADE_LAYERS, "log"), _FIGURES, _PREFIXES, ("patrol", "log"),
-                       ("patrol:", "log:", _UPSTREAM),
-                       tuple(f"digest:{n}" for n in (*GIVEN_LAYERS, *MADE_LAYERS, "log")))
+    return drop_traces(forget_log(plan), MADE_LAYERS, _FIGURES, _PREFIXES, ("patrol",),
+                       ("patrol:", _UPSTREAM),
+                       tuple(f"digest:{n}" for n in (*GIVEN_LAYERS, *MADE_LAYERS)))
 
 
 def note_upstream(plan: Plan) -> dict[str, str]:

@@ -106,8 +106,8 @@ def read_patrol(paths: Mapping[str, str | Path], plan: Plan, findings: Findings,
         layers, ``streets`` with those of ``required`` (whole roads or lines as drawn, not yet cut
         at junctions), ``points`` (point_id, kind, name, radius_m). The index ``row`` is the row of
         the file; ``attrs`` hold ``file``, ``heads`` (ours → the heading there) and ``source``.
-        Where teams stand at facilities of the plan and no stations are known, these are the
-        stations.
+        Where no stations are given and teams stand at facilities of the plan, these are stations
+        beside those of the plan.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def read_patrol(paths: Mapping[str, str | Path], plan: Plan, findings: Findings,
         findings.stop_on_faults()
     out = {role: frames[0] if len(frames) == 1 else pd.concat(frames)
            for role, frames in read.items()}
-    if "teams" in out and "stations" not in out and plan.layer("stations").empty:
+    if "teams" in out and "stations" not in out:
         stations = _derive_stations(out["teams"], plan)
         out |= {"stations": stations} if len(stations) else {}
     return out
@@ -186,7 +186,7 @@ def _choose_sheet(role: str, path: str | Path, options: Options) -> Options:
     if options.layer_of(role) is not None or door.is_remote(path):
         return options
     try:
-        held = layers_of(Path(path), door.identify(Path(path)))
+        held = layers_of(Path(path), door.identify(Path(path)), blank=True)
     except Refused:
         return options
     known = {fold(name) for name in SHEET_NAMES.get(role, ())}
@@ -231,9 +231,10 @@ def _take_columns(rows: Rows) -> bool:
             rows.text = rows.text.assign(**{name: rows.column(name).fillna(part)})
             rows.heads = {name: rows.heads["turn"], **rows.heads}
     if rows.role == "teams" and "shift" in rows.text:
-        ends = rows.text["shift"].map(spell_spans, na_action="ignore").str.partition("-")
+        ends = rows.text["shift"].map(lambda s: spell_spans(s).partition("-"), na_action="ignore")
         for name, at in (("shift_start", 0), ("shift_end", 2)):
-            rows.text = rows.text.assign(**{name: rows.column(name).fillna(ends[at])})
+            rows.text = rows.text.assign(**{name: rows.column(name).fillna(
+                ends.map(lambda parts, at=at: parts[at], na_action="ignore"))})
             rows.heads = {name: rows.heads["shift"], **rows.heads}
     needed = {"teams": "team_id", "calendar": "date", "zones": "zone_id"}.get(rows.role)
     if needed and needed not in rows.text:
@@ -333,15 +334,21 @@ def _make_layer(rows: Rows, plan: Plan) -> pd.DataFrame:
 
 
 def _derive_stations(teams: pd.DataFrame, plan: Plan) -> gpd.GeoDataFrame:
-    """Return the facilities of the plan at which teams stand, each once, as their stations."""
+    """Return the stations of the plan and the facilities at which teams stand, each once.
+
+    Without rows where no team stands at a facility that is not a station already.
+    """
+    known, facilities = plan.layer("stations"), plan.layer("facilities")
     words = [str(w) for w in teams["station_id"].dropna().drop_duplicates()]
-    facilities = plan.layer("facilities")
-    at = find_rows(facilities, "facility_id", words)
+    new = [w for w, k in zip(words, find_rows(known, "station_id", words), strict=True) if k < 0]
+    at = find_rows(facilities, "facility_id", new)
     chosen = facilities.iloc[sorted(set(at[at >= 0].tolist()))]
     frame = gpd.GeoDataFrame({
         "station_id": chosen["facility_id"].array, "name": chosen["name"].array,
-        "kind": chosen["categories"].fillna("").str.partition(";")[0].array},
+        "kind": [str(c).partition(";")[0] for c in chosen["categories"].fillna("")]},
         geometry=np.asarray(chosen.geometry.array), crs=plan.crs)
-    out = gpd.GeoDataFrame(conform("stations", frame))
+    made = conform("stations", frame)
+    out = gpd.GeoDataFrame(made if known.empty or frame.empty else conform(
+        "stations", gpd.GeoDataFrame(pd.concat([known, made], ignore_index=True), crs=plan.crs)))
     out.attrs = {"file": teams.attrs["file"], "heads": {}, "source": teams.attrs["source"]}
     return out

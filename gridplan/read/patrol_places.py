@@ -116,6 +116,7 @@ def pick_streets(rows: Rows, plan: Plan) -> None:
         else:
             found, many = picker.pick(at)
             picked += [(at, found, k) for k in many]
+    picker.tell_all()
     row, how, road = np.array(picked, dtype=np.int64).reshape(-1, 3).T
     chosen = road >= 0
     rows.text, rows.shapes = rows.text.iloc[row], rows.shapes[row]
@@ -151,6 +152,7 @@ class _Picker:
         self.names = roads["name"].fillna("").map(fold).to_numpy(dtype=object)
         self.classes = roads["road_class"].fillna("unknown").to_numpy(dtype=object)
         self.public = roads["public"].fillna(True).to_numpy(dtype=bool)
+        self.faults: dict[tuple[str, str, str], tuple[list[int], dict[str, object]]] = {}
 
     def pick(self, at: int) -> tuple[int, list[int]]:
         """Return how exactly a row says what it means, and the rows of its roads."""
@@ -168,41 +170,46 @@ class _Picker:
             if any(not hit.any() for hit in hits):
                 return how, []
         if how < 0:
-            self._tell("read.patrol_no_street", at, "name")
+            self._note("no_street", at, "name")
             return how, []
         if not mask.any():
-            self._tell("read.patrol_no_such_street", at, "name")
+            self._note("no_such_street", at, "name")
         return how, np.flatnonzero(mask).tolist()
 
-    def _tell(self, key: str, at: int, column: str, **told: object) -> None:
-        which = np.arange(len(self.rows.text)) == at
-        self.rows.tell(key, "error", which, column, **told)
+    def tell_all(self) -> None:
+        """Tell what was found, the rows with one and the same fault together."""
+        for (key, column, _), (at, told) in self.faults.items():
+            which = np.isin(np.arange(len(self.rows.text)), at)
+            self.rows.tell(f"read.patrol_{key}", "warning" if key == "class_empty" else "error",
+                           which, column, **told)
+
+    def _note(self, key: str, at: int, column: str, **told: object) -> None:
+        fault = (key, column, str(told.get("word", "")))
+        self.faults.setdefault(fault, ([], told))[0].append(at)
 
     def _by_id(self, word: str, at: int) -> NDArray[np.bool_]:
         hit = self.ids == word
         if not hit.any():
-            self._tell("read.patrol_road_unknown", at, "road_id", word=word, near=_near(
-                word, self.ids))
+            self._note("road_unknown", at, "road_id", word=word, near=_near(word, self.ids))
         return np.asarray(hit)
 
     def _by_name(self, word: str, at: int) -> NDArray[np.bool_]:
         hit = self.names == fold(word)
         if not hit.any():
             known = [str(n) for n in self.roads["name"].dropna()]
-            self._tell("read.patrol_road_unknown", at, "name", word=word, near=_near(word, known))
+            self._note("road_unknown", at, "name", word=word, near=_near(word, known))
         return np.asarray(hit)
 
     def _by_class(self, word: str, at: int) -> NDArray[np.bool_]:
         meant = names.ROAD_CLASSES.get(word.casefold(), word.casefold())
         if meant not in ROAD_CLASS:
-            self._tell("read.patrol_class_unknown", at, "road_class", word=word,
+            self._note("class_unknown", at, "road_class", word=word,
                        classes=", ".join(ROAD_CLASS))
             return np.zeros(len(self.roads), dtype=bool)
         hit = (self.classes == meant) & self.public
         if not hit.any():
-            which = np.arange(len(self.rows.text)) == at
-            self.rows.tell("read.patrol_class_empty", "warning", which, "road_class", word=word,
-                           held=first_ids(sorted(set(self.classes)), 12))
+            self._note("class_empty", at, "road_class", word=word,
+                       held=first_ids(sorted(set(self.classes)), 12))
         return np.asarray(hit)
 
 

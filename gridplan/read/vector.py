@@ -69,15 +69,19 @@ def spatial_layers(path: Path | str) -> list[tuple[str, str | None]]:
             for n, g in listed]
 
 
-def layers_of(path: Path, kind: Format) -> list[str | None]:
-    """Return the names of the layers or sheets of a file that can hold several."""
+def layers_of(path: Path, kind: Format, *, blank: bool = False) -> list[str | None]:
+    """Return the names of the layers or sheets of a file that can hold several.
+
+    With ``blank`` also the sheets that hold no more than their headings.
+    """
     if kind == "gpkg":
         return list(door.check_gpkg(path))
     if kind == "xlsx":
         import python_calamine as calamine
         try:
             with calamine.CalamineWorkbook.from_path(str(path)) as book:
-                return [n for n in book.sheet_names if book.get_sheet_by_name(n).total_height]
+                return [n for n in book.sheet_names
+                        if blank or book.get_sheet_by_name(n).total_height]
         except (calamine.CalamineError, OSError, ValueError) as error:
             raise Refused("read.damaged", error=_first_line(error, [])) from error
     return []

@@ -11,6 +11,7 @@ import pandas as pd
 from gridplan.pages.book import Pen, open_book
 from gridplan.plan.staffing import GRID_ROLES, Staffing
 from gridplan.report.circle import write_circle
+from gridplan.report.patrol import write_patrol
 from gridplan.report.tables import (
     BOUNDS,
     Reader,
@@ -43,6 +44,7 @@ def build_book(layers: Mapping[str, Any], staffing: Staffing | None, reader: Rea
         _write_figures(pen, list_figures(layers, reader))
         _write_loads(pen, list_loads(layers, reader))
         write_circle(pen, layers, reader)
+        write_patrol(pen, layers, reader)
     return buffer.getvalue()
 
 

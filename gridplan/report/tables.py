@@ -23,6 +23,8 @@ _OF_PEOPLE = ("households", "households_with_responsible", "households_by_source
 _LOAD = "load_share:"
 # Figures of the service circle: of households, whose rest tells as much as they do.
 _OF_CIRCLE = ("covered", "covered_far", "completeness", "full_circle", "choice")
+# Figures of patrols that are of households as well.
+_OF_RESPONSE = tuple(f"response_share_{m}" for m in (1, 3, 5, 15))
 _OF_SITES = ("gain",)
 # What stands for a target in these is a bound, which nobody has to reach.
 _BOUNDED = ("gain", "sites_needed", "mean_m_before", "mean_m_after")
@@ -193,9 +195,11 @@ def list_figures(layers: Mapping[str, Any], reader: Reader) -> pd.DataFrame:
     words = {c: profile.name_of(c, reader.lang) for c in profile.names}
     out["name"] = [_figure(key, scope_id if scope == "city" else "", reader, words) for key, scope,
                    scope_id in zip(out["key"], out["scope_key"], out["scope_id"], strict=True)]
-    out["scope"] = [names.get(i) or i if s in ("community", "subdistrict") else _city(i, reader)
-                    for s, i in
-                    zip(out["scope_key"], out["scope_id"], strict=True)]
+    zones = layers.get("zones")
+    called = {} if zones is None else dict(zip(text_of(zones, "zone_id"), text_of(zones, "name"),
+                                               strict=True))
+    out["scope"] = [_place(s, i, {"zone": called}.get(s, names), reader)
+                    for s, i in zip(out["scope_key"], out["scope_id"], strict=True)]
     out["unit"] = [_known(f"unit_{u}", u, reader) for u in out["unit_key"]]
     if not reader.internal:
         _hide_few(out)
@@ -237,6 +241,15 @@ def _figure(key: str, scope_id: str, reader: Reader,
     return _known(f"figure_{key}", key, reader) + part
 
 
+def _place(scope: str, scope_id: str, names: Mapping[str, str], reader: Reader) -> str:
+    """Return what a place of a figure is called: its name, else its code."""
+    if scope in ("community", "subdistrict", "zone"):
+        return names.get(scope_id) or scope_id
+    if scope == "tier":
+        return _known(f"tier_{scope_id}", scope_id, reader)
+    return scope_id if scope in ("team", "shift") else _city(scope_id, reader)
+
+
 def _city(scope_id: str, reader: Reader) -> str:
     return reader.say(f"scope_{scope_id if scope_id in ('urban', 'rural') else 'all'}")
 
@@ -250,7 +263,7 @@ def _hide_few(out: pd.DataFrame) -> None:
     columns = {c: out[c].tolist() for c in ("value", "numerator", "denominator")}
     for row, (key, unit) in enumerate(zip(out["key"], out["unit_key"], strict=True)):
         base = key.partition(":")[0]
-        if base in _OF_CIRCLE:
+        if base in (*_OF_CIRCLE, *_OF_RESPONSE):
             part, whole = columns["numerator"][row], columns["denominator"][row]
             if part is not None and whole is not None and whole > 0 and (
                     0 < whole < SMALL_COUNT or 0 < part < SMALL_COUNT

@@ -42,6 +42,10 @@ _IDENTITY_NAME = re.compile(
     r"身份证|证件号|公民身份|身份号码|id_?\s?card|identity|passport|national_?\s?id",
     re.IGNORECASE)
 _PHONE = re.compile(r"(?:\+?86)?1[3-9]\d{9}")
+# The same inside a text.
+_PHONE_INSIDE = re.compile(
+    r"(?<![0-9])(?:\+?86[\s-]?)?1[3-9][0-9](?:[\s-]?[0-9]{4}){2}(?![0-9])")
+_IDENTITY_INSIDE = re.compile(r"(?<![0-9])[1-9][0-9]{16}[0-9Xx](?![0-9])")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
 _CLANS = ("王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩邓冯曹彭曾肖田董潘袁蔡蒋余于杜叶程"
@@ -109,6 +113,17 @@ def is_phone(text: str) -> bool:
     (True, False)
     """
     return bool(_PHONE.fullmatch(re.sub(r"[\s-]", "", text)))
+
+
+def hide_persons(text: str) -> str:
+    """Return a text with mobile phone and identity numbers of China blotted out.
+
+    >>> hide_persons("岗亭 138-0000-0000"), hide_persons("Post 12")
+    ('岗亭 …', 'Post 12')
+    """
+    hidden = _IDENTITY_INSIDE.sub(
+        lambda m: "…" if is_identity_number(m[0].upper()) else m[0], text)
+    return _PHONE_INSIDE.sub("…", hidden)
 
 
 def _is_private(name: str) -> bool:

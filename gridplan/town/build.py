@@ -15,12 +15,8 @@ from gridplan.town.facilities import make_facilities
 from gridplan.town.ground import fill_blocks, make_buildings, make_communities
 from gridplan.town.layout import CITY, Layout, lay_out
 from gridplan.town.names import Names, spell_number
-from gridplan.town.people import (
-    make_key_places,
-    make_ledger,
-    make_staff,
-    make_teams,
-)
+from gridplan.town.patrol import make_calendar, make_stations, make_stops, make_teams
+from gridplan.town.people import make_ledger, make_staff
 from gridplan.town.sketch import Sketch
 from gridplan.town.streets import bend_spans, make_barriers, make_roads
 from gridplan.town.together import make_must_links
@@ -41,10 +37,10 @@ class Town:
     study
         Communities, buildings, roads, barriers, estates, gates, entrances, special places,
         must-links, facilities and household totals, in EPSG:4549 (metres).
-    staff, teams
-        Indexed by staff_id and team_id.
-    key_places
-        The stops of a patrol, indexed by stop_id.
+    staff
+        Indexed by staff_id.
+    teams, stations, stops, calendar
+        What a dispatcher of patrols gives, each indexed by its key; stations are facilities.
     ledger
         Households by estate and building number, as a clerk would spell them.
     truth
@@ -58,7 +54,9 @@ class Town:
     study: Study
     staff: pd.DataFrame
     teams: pd.DataFrame
-    key_places: gpd.GeoDataFrame
+    stations: gpd.GeoDataFrame
+    stops: gpd.GeoDataFrame
+    calendar: pd.DataFrame
     ledger: pd.DataFrame
     truth: pd.Series
     difficult: dict[str, str]
@@ -127,8 +125,10 @@ def build_town(communities: int = 12, seed: int = 1, *, buildings: int | None = 
     study = replace(study, facilities=make_facilities(study, names, seed),
                     must_links=links if len(links) else None)
     difficult = {name: str(owners.index[k]) for name, k in layout.difficult.items()}
-    return Town(study, make_staff(study, truth, seed), make_teams(study),
-                make_key_places(study, seed), make_ledger(study, truth, seed), truth, difficult)
+    teams = make_teams(study)
+    return Town(study, make_staff(study, truth, seed), teams, make_stations(study),
+                make_stops(study), make_calendar(teams), make_ledger(study, truth, seed), truth,
+                difficult)
 
 
 def _communities_for(buildings: int) -> int:

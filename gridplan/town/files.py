@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import pandas as pd
@@ -24,10 +25,24 @@ _CHINESE = {
                   "name": "楼名"},
     "estates": {"estate_id": "小区编码", "name": "小区名称", "management": "物业",
                 "renewal": "改造", "phases": "期数"},
+    "stations": {"station_id": "驻地编号", "name": "驻地名称", "kind": "类型", "tier": "层级"},
+    "stops": {"stop_id": "必到点编号", "name": "必到点名称", "kind": "类型", "tier": "层级",
+              "priority": "优先级", "visits_per_day": "每日次数", "visits_per_week": "每周次数",
+              "spacing_min": "间隔分钟", "service_min": "停留分钟", "windows": "时间窗",
+              "optional": "可选", "penalty": "代价分钟"},
 }
-_TEAMS = {"team_id": "巡组编号", "tier": "层级", "mode": "方式", "station_id": "驻点",
-          "crew": "班次", "shift_start": "上班", "shift_end": "下班", "break_min": "休息分钟",
+_TEAMS = {"team_id": "巡组编号", "tier": "层级", "mode": "巡逻方式", "station_id": "驻地编号",
+          "crew": "班组", "shift_start": "上班", "shift_end": "下班", "break_min": "休息分钟",
           "break_window": "休息时段", "members": "人数", "zone_id": "责任防区"}
+_CALENDAR = {"date": "日期", "day_kind": "日期类型", "duty": "勤务等级", "crew": "班组",
+             "team_id": "巡组编号"}
+# What an office writes for words of ours.
+_WORDS = {"tier": {"town": "镇中队", "community": "社区"},
+          "mode": {"foot": "步行", "ebike": "电动车", "car": "汽车"},
+          "kind": {"school": "学校", "market": "市场", "hospital": "医院", "bank": "银行",
+                   "park": "公园", "hotspot": "热点", "bridge": "桥梁", "police_post": "警务站"},
+          "day_kind": {"workday": "工作日", "weekend": "周末"},
+          "duty": {"normal": "正常", "raised": "加强"}}
 _ROSTER = {"staff_id": "工号", "role": "岗位", "community_id": "社区编码", "capacity": "容量",
            "capacity_unit": "承载单位", "part_time": "工时比例", "languages": "语言",
            "buildings": "包联楼栋", "wishes": "意愿", "bars": "回避", "communities": "可调配社区"}
@@ -42,8 +57,9 @@ def write_town(town: Town, folder: str | Path) -> list[Path]:
     """Write the town's inputs as files; return their paths.
 
     Boundaries, buildings, roads, rail, water, walls, estates, gates, entrances, specials,
-    must-links, facilities and key places are GeoPackages, the household totals, the ledger, the
-    roster and the teams are workbooks. Buildings, boundaries and estates have Chinese column names.
+    must-links, facilities and the stations and stops of patrols are GeoPackages, the household
+    totals, the ledger, the roster, the teams and their calendar are workbooks. Buildings,
+    boundaries, estates and all that is about patrols have Chinese column names.
 
     Parameters
     ----------
@@ -101,13 +117,21 @@ def _layers(town: Town) -> dict[str, gpd.GeoDataFrame]:
             "estates": study.layer("estates"), "gates": study.layer("gates"),
             "entrances": study.layer("entrances"), "specials": study.layer("specials"),
             **({"must_links": links} if len(links) else {}),
-            "facilities": study.layer("facilities"), "key_places": town.key_places}
+            "facilities": study.layer("facilities"), "stations": town.stations,
+            "stops": town.stops}
 
 
 def _tables(town: Town) -> list[tuple[str, pd.DataFrame]]:
     totals = pd.DataFrame({"社区编码": town.totals.index, "户数": town.totals.to_numpy()})
     return [("totals", totals), ("ledger", town.ledger), ("roster", _roster(town)),
-            ("teams", town.teams.reset_index().rename(columns=_TEAMS))]
+            ("teams", _spell(town.teams.reset_index()).rename(columns=_TEAMS)),
+            ("calendar", _spell(town.calendar)[list(_CALENDAR)].rename(columns=_CALENDAR))]
+
+
+def _spell(frame: pd.DataFrame) -> Any:
+    """Return a table of patrols with the words an office would write."""
+    return frame.assign(**{name: frame[name].map(words).array
+                           for name, words in _WORDS.items() if name in frame})
 
 
 def _roster(town: Town) -> pd.DataFrame:
@@ -131,6 +155,8 @@ def _write_layer(frame: gpd.GeoDataFrame, path: Path, name: str) -> Path:
     if layer == "buildings":
         # Which community a building is in is for the boundaries to say.
         out = out.drop(columns=["community_id", "households_source"])
+    if layer in ("stations", "stops"):
+        out = _spell(out)
     out = out.rename(columns=_CHINESE.get(layer, {}))
     empty = [c for c in out.columns if c != out.geometry.name and out[c].isna().all()]
     out = out.drop(columns=empty)

@@ -1,10 +1,9 @@
-"""Who works in the town and what is kept about it: staff, teams, places, a ledger."""
+"""Who works in the town and what a housing office keeps about it: staff, a ledger."""
 
 from __future__ import annotations
 
 import math
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 
@@ -106,48 +105,6 @@ def name_person(word: str, number: int) -> str:
     ('网格员甲一', '社工乙二')
     """
     return word + _STEMS[number % 10] + spell_number(number // 10 + 1)
-
-
-def make_teams(study: Study) -> pd.DataFrame:
-    """Return patrol teams: at each police post one on foot, one on e-bikes and one by car."""
-    facilities = study.layer("facilities")
-    posts = facilities[facilities["categories"] == "police_post"].index
-    shifts = (("A", "07:30", "15:30"), ("B", "15:30", "23:30"), ("C", "23:30", "07:30"))
-    rows = []
-    for number, post in enumerate(posts):
-        mode = ("foot", "ebike", "car")[number % 3]
-        for crew, start, end in shifts:
-            rows.append((f"T{number + 1:03d}{crew}", "town" if mode == "car" else "community", mode,
-                         post, crew, start, end, 30, "", 2 if mode == "foot" else 3))
-    frame = pd.DataFrame(rows, columns=["team_id", "tier", "mode", "station_id", "crew",
-                                        "shift_start", "shift_end", "break_min", "break_window",
-                                        "members"])
-    frame["zone_id"] = pd.array([pd.NA] * len(frame), dtype="string")
-    return frame.set_index("team_id")
-
-
-def make_key_places(study: Study, seed: int) -> gpd.GeoDataFrame:
-    """Return the places that patrols must pass: schools, stations, banks, special places."""
-    rng = np.random.default_rng([seed, 7])
-    facilities = study.layer("facilities")
-    kinds = {"primary_school": ("school", 4, "07:20-08:20;16:00-17:30"),
-             "middle_school": ("school", 4, "06:50-07:50;17:00-18:30"),
-             "kindergarten": ("school", 2, "07:40-08:40;16:00-17:00"),
-             "bank": ("bank", 3, "08:30-17:30"), "health_centre": ("hospital", 3, ""),
-             "wet_market;supermarket": ("market", 3, "05:30-19:00"),
-             "park;playground": ("park", 2, ""), "police_post": ("station", 1, "")}
-    chosen = facilities[facilities["categories"].isin(list(kinds))]
-    facts = [kinds[c] for c in chosen["categories"]]
-    visits = np.array([f[1] for f in facts], dtype=int)
-    return gpd.GeoDataFrame({
-        "name": chosen["name"].array, "kind": [f[0] for f in facts], "tier": "community",
-        "zone_id": pd.array([pd.NA] * len(chosen), dtype="string"),
-        "priority": rng.integers(1, 4, len(chosen)), "visits_per_day": visits,
-        "visits_per_week": visits * 7, "spacing_min": 60, "service_min": 10,
-        "windows": [f[2] for f in facts], "optional": visits < 2,
-        "penalty": np.where(visits < 2, 30, 0)}, geometry=chosen.geometry.to_numpy(),
-        crs=study.crs, index=pd.Index([f"K{i + 1:04d}" for i in range(len(chosen))],
-                                      name="stop_id"))
 
 
 def make_ledger(study: Study, truth: pd.Series, seed: int) -> pd.DataFrame:

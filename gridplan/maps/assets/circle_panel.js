@@ -10,20 +10,6 @@ Panels.prototype.wireStaffing = function () {
   this.showCircle();
 };
 
-// A few choices of which one holds.
-Panels.prototype.choices = function (name, label, words, at, choose) {
-  var group = make("div", "choices " + name);
-  group.setAttribute("role", "group");
-  group.setAttribute("aria-label", label);
-  words.forEach(function (word, k) {
-    var b = button("", function () { choose(k); });
-    b.textContent = word;
-    b.setAttribute("aria-pressed", String(k === at));
-    group.appendChild(b);
-  });
-  return group;
-};
-
 Panels.prototype.changeCircle = function (name, value) {
   var c = this.view.circle;
   c[name] = value;

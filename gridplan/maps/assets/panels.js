@@ -200,6 +200,20 @@ Panels.prototype.endList = function () {
   this.view.labels.draw();
 };
 
+// A few choices of which one holds.
+Panels.prototype.choices = function (name, label, words, at, choose) {
+  var group = make("div", "choices " + name);
+  group.setAttribute("role", "group");
+  group.setAttribute("aria-label", label);
+  words.forEach(function (word, k) {
+    var b = button("", function () { choose(k); });
+    b.textContent = word;
+    b.setAttribute("aria-pressed", String(k === at));
+    group.appendChild(b);
+  });
+  return group;
+};
+
 // What can be searched: built once, at the first search.
 Panels.prototype.index = function () {
   if (this.entries) return this.entries;

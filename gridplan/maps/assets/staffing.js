@@ -13,11 +13,11 @@ Painter.prototype.colourBy = function (staffing) {
 };
 
 View.prototype.colourBy = function (name) {
-  var staffing = name === "staffing";
+  var staffing = name === "staffing", box = byId("by-staffing");
   this.painter.colourBy(staffing);
   document.querySelectorAll("[data-colour]").forEach(function (b) { b.setAttribute("aria-pressed", String(b.dataset.colour === name)); });
   byId("by-households").hidden = staffing;
-  byId("by-staffing").hidden = !staffing;
+  if (box) box.hidden = !staffing;
   this.tiles.redraw();
 };
 

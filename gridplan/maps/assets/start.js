@@ -15,7 +15,8 @@ function View(map, plan) {
   this.hover.addTo(map);
   this.mark.addTo(map);
   map.setMinZoom(Math.max(3, map.getZoom() - 1.5));
-  map.setMaxBounds(this.extent().pad(0.6));
+  // On a phone a card covers half of the map: what it is about must fit into the other half.
+  map.setMaxBounds(this.extent().pad(this.narrow() ? 1.6 : 0.6));
   map.on("click", function (e) { self.tap(e.latlng); });
   if (window.matchMedia("(hover: hover)").matches) map.on("mousemove", function (e) { self.point(e.latlng); });
   map.on("zoomend moveend", function () { self.scale(); });

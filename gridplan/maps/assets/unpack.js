@@ -168,6 +168,11 @@ function unpack(base64) {
     plan.shapes.forEach(function (s) {
       layers[s[0]] = new Shapes(reader, s[1], s[2], s[3], s[4]);
     });
+    plan.numbers = plan.numbers.reduce(function (held, n) {
+      var row = held[n[0]] = new Float64Array(n[1]);
+      for (var i = 0; i < n[1]; i++) row[i] = reader.next();
+      return held;
+    }, {});
     plan.layers = layers;
     return plan;
   });

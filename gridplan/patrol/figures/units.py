@@ -209,8 +209,29 @@ def make_trail(line: shapely.LineString, anchors: Sequence[tuple[float, float, A
     first = max(times[0] - spare * share,
                 min(times[0], float(leave_out(np.array([start_min]), rests)[0])))
     last = times[-1] + spare * (1 - share)
-    return Trail(line, np.maximum.accumulate(np.concatenate([[first], times, [last]])),
-                 np.concatenate([[0.0], metres, [length]]), rests)
+    metres = np.concatenate([[0.0], metres, [length]])
+    times = np.maximum.accumulate(np.concatenate([[first], times, [last]]))
+    return Trail(line, spread_minutes(times, metres), metres, rests)
+
+
+def spread_minutes(times: Floats, metres: Floats) -> Floats:
+    """Spread knots of one time over the minute that follows, by how far apart they are.
+
+    Times of visits are whole minutes, cut off: what happens at 8:00 happens before 8:01.
+
+    Parameters
+    ----------
+    times, metres
+        (k,) ascending.
+
+    >>> spread_minutes(np.array([0.0, 0.0, 0.0, 5.0]), np.array([0.0, 100.0, 300.0, 400.0]))
+    array([0.  , 0.25, 0.75, 5.  ])
+    """
+    first = np.searchsorted(times, times)
+    after = np.minimum(np.searchsorted(times, times, side="right"), len(times) - 1)
+    room = np.where(times[after] > times, np.minimum(1.0, times[after] - times), 1.0)
+    whole = np.maximum(metres[after] - metres[first], 1e-9)
+    return np.asarray(times + room * (metres - metres[first]) / whole, dtype=np.float64)
 
 
 def locate_visits(line: shapely.LineString, shapes: Sequence[Any], times: Floats,
