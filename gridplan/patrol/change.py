@@ -90,7 +90,7 @@ def change_patrol(plan: Plan, params: Params, findings: Findings, *, without: Se
     zones = {(plain(t.tier), plain(t.zone_id)) for t in layers["teams"].itertuples()
              if str(t.team_id) in without}
     wanted = find_wanted(layers, days, params.seed)
-    listed = [list_jobs(wanted, list_members(layers["teams"], layers["calendar"], one), one, k,
+    listed = [list_jobs(wanted, list_members(layers["teams"], layers["calendar"], one), k,
                         grounds, params.patrol, request.cover)[0] for k, one in enumerate(days)]
     tracer = Tracer(grounds)
     changed: list[_Changed] = []
