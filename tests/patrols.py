@@ -22,7 +22,7 @@ import shapely
 
 from gridplan.layers import LAYERS, conform
 
-CRS = "EPSG:4549"
+CRS = "EPSG:4547"
 DAYS = ("2026-12-04", "2026-12-05")
 EAST, NORTH = 500_000.0, 4_000_000.0
 STEP, MOST = 200.0, 800.0
@@ -196,6 +196,7 @@ def drive_all() -> list[Driver]:
         d = Driver(mine, day, f"{mine['shift_start']}-{mine['shift_end']}", number)
         raised = day == DAYS[1]
         if team == 3:
+            d.rest(10)  # at the station, before it leaves
             d.walk_piece("Q1")
         elif team == 0:
             if raised:

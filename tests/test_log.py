@@ -304,7 +304,21 @@ def test_one_stay_is_one_visit_of_a_stop_the_one_nearest_in_time() -> None:
     visits = [stop("v1", "S1", 0.0, 480.0), stop("v2", "S1", 0.0, 720.0)]
     found = match_stops(visits, [stand(0.0, 700.0, 40.0)], [], LogRules())
     assert [f.done for f in found] == [False, True]
-    assert found[1].arrived_min == pytest.approx(700.0, abs=1.0)
+    assert found[1].arrived_min == 720.0, "who came early and waited was there in time"
+
+
+def test_who_leaves_before_the_time_was_early() -> None:
+    (found,) = match_stops([stop("v1", "S1", 0.0, 720.0)], [stand(0.0, 700.0, 15.0)], [],
+                           LogRules())
+    assert found.done
+    assert found.arrived_min == pytest.approx(700.0, abs=1.0)
+
+
+def test_a_stay_through_two_planned_times_is_two_visits() -> None:
+    visits = [stop("v1", "S1", 0.0, 480.0), stop("v2", "S1", 0.0, 600.0)]
+    found = match_stops(visits, [stand(0.0, 480.0, 132.0)], [], LogRules())
+    assert [f.done for f in found] == [True, True]
+    assert found[1].arrived_min == pytest.approx(600.0)
 
 
 def test_a_device_that_falls_silent_while_it_stands_still_stays() -> None:

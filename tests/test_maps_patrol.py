@@ -550,6 +550,7 @@ def test_what_is_unmet_is_listed_and_leads_there(browser: object, file: Path,
     with Opened(browser, file, size) as opened:
         show_patrol(opened, size)
         said = opened.page.inner_text("#by-patrol")
+        assert said.index("未能满足") < said.index("街面见警率")
         assert f"缺 {int(week['unmet']['visits'].sum())} 次" in said
         first = opened.page.locator("#by-patrol .lacks button").first
         assert week["stops"]["name"][lacks[0].row] in first.inner_text()

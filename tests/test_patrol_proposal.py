@@ -18,7 +18,7 @@ from gridplan.layers import LAYERS, conform
 from gridplan.params import Params
 from gridplan.patrol.pieces import cut_pieces, fit_lines, midpoints, propose_pieces, weave_roads
 from gridplan.patrol.proposal import propose_patrol
-from gridplan.patrol.workload import span_of
+from gridplan.patrol.workload import read_windows, span_of
 from gridplan.patrol.zones import cut_evenly, find_zones, zone_of_grids
 from gridplan.plan import Plan
 from gridplan.regions import Graph
@@ -471,6 +471,27 @@ def test_parts_that_touch_nothing_are_cut_all_the_same():
         assert (parts == 1).all()
 
 
+def test_a_grid_that_touches_nothing_joins_the_nearest_zone():
+    lost = (11, 3)
+    kinds = {(way, line, step): "living_street" for way in "hv" for line in range(13)
+             for step in range(13)}
+    kinds |= {("h", line, 10): None for line in range(7)}
+    kinds |= {("h", line, 11): None for line in range(7) if line not in (3, 4)}
+    plan = make_town(12, 6, classes=kinds,
+                     without={(x, y) for x in (10, 11) for y in range(6)} - {lost})
+    findings = Findings()
+    layers = propose(plan, findings=findings, params=with_patrol(shifts={
+        **PARAMS.patrol.shifts, "community": "08:00-10:30"}))
+    zones = layers["zones"][layers["zones"]["tier"] == "community"].set_index("zone_id")
+    assert len(zones) > 3
+    home = zones.index[zones.intersects(shapely.Point(11.5 * SIDE, 3.5 * SIDE))]
+    parts = shapely.get_num_geometries(zones.geometry.to_numpy())
+    assert set(zones.index[parts > 1]) == set(home)
+    assert list(home) == [f.row for f in findings.items if f.row in zones.index]
+    near, far = sorted(shapely.get_parts(zones.geometry[home[0]]), key=lambda p: p.bounds[0])
+    assert near.distance(far) == pytest.approx(SIDE)
+
+
 def test_uneven_zones_are_told():
     kinds = {("v", line, 0): None for line in range(7)} | {
         ("h", line, step): None if step else "living_street" for line in range(2)
@@ -514,6 +535,24 @@ def test_stops_come_from_facilities_and_special_places():
     # The campus stands where it is nearest to a street, on its outline.
     alone = stops[stops["name"] == "School"].geometry.iloc[0]
     assert campus.boundary.distance(alone) == 0
+
+
+def test_several_visits_of_a_stop_fall_into_several_windows():
+    kinds = ["primary_school", "kindergarten", "health_centre", "metro", "wet_market",
+             "subdistrict_service_centre", "park"]
+    plan = make_town(6, 4, facilities=[(k, 90 + 150 * n, 90) for n, k in enumerate(kinds)],
+                     specials=[("hospital", shapely.box(610, 610, 690, 690))])
+    stops = propose(plan)["stops"]
+    assert len(stops) == len(kinds) + 1
+    for stop in stops.itertuples():
+        windows = read_windows(stop.windows if pd.notna(stop.windows) else "")
+        assert all(end - begin >= stop.service_min for begin, end in windows)
+        if stop.visits_per_day > 1:
+            # Else a team would wait beside the place for its second visit.
+            assert len(windows) == stop.visits_per_day
+            assert all(end - begin < stop.spacing_min + stop.service_min for begin, end in windows)
+            assert all(b[0] + stop.service_min >= a[0] + stop.spacing_min
+                       for a, b in itertools.pairwise(windows))
 
 
 def test_stops_are_no_more_than_households_allow():

@@ -270,6 +270,7 @@ def test_staff_fit_the_town(town: Town) -> None:
 
 def test_what_a_dispatcher_gives_fits_the_town(town: Town) -> None:
     assert set(town.teams["mode"]) == {"foot", "ebike", "car"}
+    assert set(build_town(1, 3).teams["tier"]) == {"city", "town", "community"}
     assert set(town.teams["station_id"]) == set(town.stations.index)
     assert set(town.stations.index) <= set(town.study.layer("facilities").index)
     assert set(town.stops["kind"]) == {"school", "market", "hospital", "bank", "park", "hotspot",

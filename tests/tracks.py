@@ -22,7 +22,7 @@ from gridplan.plan import Plan
 
 EVERY_S, NOISE_M, OFFSET_MIN = 10.0, 8.0, 480
 FIRST_DAY = dt.date(2026, 12, 7)
-SPEED = {"foot": 1.2, "bike": 3.0, "ebike": 4.0, "car": 7.0}
+SPEED = {"foot": 1.0, "bike": 3.0, "ebike": 4.0, "car": 7.0}
 
 
 @dataclass(frozen=True)

@@ -316,15 +316,20 @@ def follow_routes(report: CheckReport, desk: PatrolDesk, held: Traces, out: Foll
 def check_durations(report: CheckReport, desk: PatrolDesk, out: Followed) -> None:
     """Hold durations to the way and the visits: not shorter than they take, nor past the shift."""
     routes, visits = desk.routes, desk.visits
-    group = visits.groupby("route")
-    first = group["arrive"].min().reindex(range(len(routes))).to_numpy()
-    last = group["depart"].max().reindex(range(len(routes))).to_numpy()
-    still = visits[visits["kind"].isin((STOP, BREAK)).to_numpy()]
-    stays = (still["depart"] - still["arrive"]).groupby(still["route"]).sum().reindex(
-        range(len(routes))).fillna(0.0).to_numpy()
+    rows = range(len(routes))
+    placed = visits[(visits["thing"] >= 0).to_numpy()].groupby("route")
+    first = placed["arrive"].min().reindex(rows).to_numpy()
+    done = placed["depart"].max().reindex(rows).to_numpy()
+    last = visits.groupby("route")["depart"].max().reindex(rows).to_numpy()
+    took = (visits["depart"] - visits["arrive"]).to_numpy()
+    kind, of, begin = (visits[c].to_numpy() for c in ("kind", "route", "arrive"))
+    outside = (kind == BREAK) & ((begin < first[of]) | (begin >= done[of]))
+    before = np.bincount(of[outside], took[outside], minlength=len(routes))
+    still = np.isin(kind, (STOP, BREAK))
+    stays = np.bincount(of[still], took[still], minlength=len(routes))
     told = routes["duration_min"].to_numpy(float)
     least = np.maximum(out.travel_s / _MINUTE_S + stays,
-                       last - first + (out.out_s + out.home_s) / _MINUTE_S)
+                       done - first + before + (out.out_s + out.home_s) / _MINUTE_S)
     most = last + 1 + out.longest_home_s / _MINUTE_S - routes["start"].to_numpy(float)
     short = told * _SLACK + 1 < least
     bad = ~np.isnan(least) & (short | (told > most * _SLACK + 1))

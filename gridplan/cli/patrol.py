@@ -15,11 +15,12 @@ from gridplan.errors import Finding, UsageError, first_ids
 
 if TYPE_CHECKING:
     from gridplan.params import Params
-    from gridplan.patrol.desk import Patrol
+    from gridplan.patrol.desk import Patrol, PatrolRequest
     from gridplan.plan import Plan
 
 _GIVEN = ("teams", "stations", "stops", "streets", "calendar", "zones")
 _PANEL = "Inputs"
+_CHANGE = "Change in the shift"
 _SHOWN = 12
 
 
@@ -44,20 +45,37 @@ def patrol(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
            days: Annotated[int, typer.Option(
                min=1, max=14, help="How many days are planned.")] = 1,
            vary: Annotated[bool, typer.Option(
-               "--vary", help="Another way every day, so that nobody can wait for it.")] = False
-           ) -> None:
+               "--vary", help="Another way every day, so that nobody can wait for it.")] = False,
+           without: Annotated[list[str] | None, typer.Option(
+               metavar="TEAM", rich_help_panel=_CHANGE,
+               help="A team that drops out; the others take what it has not done; repeatable.")
+           ] = None,
+           from_time: Annotated[str, typer.Option(
+               "--from", metavar="HH:MM", rich_help_panel=_CHANGE, help="When it drops out.")
+           ] = "",
+           day: Annotated[str, typer.Option(
+               metavar="DAY", rich_help_panel=_CHANGE,
+               help="On which day; the first one without.")] = "",
+           how_many: Annotated[str, typer.Option(
+               "--how-many", metavar="visibility=0.9|revisit=60",
+               help="How many teams that needs; nothing is planned or written.")] = "") -> None:
     """Plan patrols: who passes which streets and visits which places, when, on which way."""
     from gridplan import cli
     from gridplan.patrol.desk import PatrolRequest
     from gridplan.pipeline import patrol_plan
 
     options, findings = screen.options, screen.findings
+    wish = read_wish(how_many)
+    check_words(without, from_time, day, how_many)
     files = {"teams": teams, "stations": stations, "stops": stops, "streets": streets,
              "calendar": calendar, "zones": zones}
     watch = split_pairs("--points", points or ())
     target = cli.check_plan_target(screen, options.output or plan,
                                    [*(f for f in files.values() if f), *watch.values()])
     cli.tell_compiling(screen)
+    if without:
+        change(screen, plan, target, without, from_time, day)
+        return
     with screen.working({"read": 0.1, "patrol": 0.8, "plan": 0.1}) as progress:
         progress("read", 0.0)
         held = read_held(screen, plan)
@@ -66,6 +84,9 @@ def patrol(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
         given = read_given(screen, held, files, watch)
         progress("patrol", 0.0)
         request = PatrolRequest(cover, days, vary, duty)
+        if wish:
+            tell_need(screen, held, request, params, given, wish)
+            return
         done, planned = patrol_plan(held, request, params, findings, given=given,
                                     lang=options.language)
         progress("plan", 0.0)
@@ -73,6 +94,87 @@ def patrol(screen: Screen, plan: Annotated[Path, typer.Argument(metavar="PLAN.gp
             write_held(screen, done, target)
     tell_patrol(screen, done, planned)
     cli.tell_written(screen)
+
+
+def read_wish(text: str) -> dict[str, float]:
+    """Return what ``--how-many`` asks for.
+
+    >>> read_wish("visibility=0.9"), read_wish("")
+    ({'visibility': 0.9}, {})
+    """
+    if not text:
+        return {}
+    name, _, value = text.partition("=")
+    try:
+        wish = float(value)
+    except ValueError:
+        wish = -1.0
+    if name == "visibility" and 0 < wish <= 1:
+        return {"visibility": wish}
+    if name == "revisit" and 1 <= wish <= 24 * 60:
+        return {"revisit_min": wish}
+    raise UsageError(Finding("patrol.bad_wish", field="--how-many", values={"value": text}))
+
+
+def check_words(without: list[str] | None, from_time: str, day: str, how_many: str) -> None:
+    """Refuse options that miss or contradict each other."""
+    faults = []
+    if without and not from_time:
+        faults.append(Finding("cli.missing", field="--from"))
+    if (from_time or day) and not without:
+        faults.append(Finding("cli.missing", field="--without"))
+    if without and how_many:
+        faults.append(Finding("patrol.two_things", field="--how-many"))
+    if faults:
+        raise UsageError(*faults)
+
+
+def change(screen: Screen, plan: Path, target: Path, without: list[str], from_time: str,
+           day: str) -> None:
+    """Plan the rest of a shift anew without some teams, and tell what that costs."""
+    from gridplan import cli
+    from gridplan.pipeline import change_plan
+
+    with screen.working({"read": 0.1, "patrol": 0.8, "plan": 0.1}) as progress:
+        progress("read", 0.0)
+        held = read_held(screen, plan)
+        params = take_params(screen, held)
+        progress("patrol", 0.0)
+        done, changed = change_plan(held, params, screen.findings, without=without,
+                                    at=from_time, day=day)
+        progress("plan", 0.0)
+        if not screen.options.dry_run:
+            write_held(screen, done, target)
+    names = ("street_visibility", "pass_share", "visit_share", "response_share_5")
+    before, after = ({n: p.figure(n, "all") for n in names} for p in (held, done))
+    screen.result |= {"exceptions": changed.lost, "change": {
+        "day": changed.day, "moved": changed.moved, "lost": changed.lost,
+        "before": before, "after": after, "unmet": list_unmet(done)}}
+    screen.tell_findings()
+    screen.tell(_say(screen, "changed", day=changed.day, teams=", ".join(without),
+                     moved=changed.moved, lost=changed.lost))
+    screen.table([_say(screen, f"head.{c}") for c in ("figure", "before", "after")], [
+        (_say(screen, f"figure.{n}"), percent(before[n]), percent(after[n])) for n in names])
+    cli.tell_written(screen)
+
+
+def tell_need(screen: Screen, plan: Plan, request: PatrolRequest, params: Params,
+              given: Mapping[str, Any], wish: Mapping[str, float]) -> None:
+    """Show how many teams are needed, what is proven of it, and the curve."""
+    from gridplan.pipeline import need_plan
+
+    needs = need_plan(plan, request, params, screen.findings, given=given,
+                      lang=screen.options.language, **wish)
+    screen.result |= {"exceptions": 0, "need": [
+        {"tier": n.tier, "zone_id": n.zone_id, "shift": n.shift, "teams": n.teams,
+         "bound": n.bound, "curve": [{"teams": k, "visibility": s, "longest_min": m}
+                                     for k, s, m in n.curve]} for n in needs]}
+    screen.tell_findings()
+    screen.table([_say(screen, f"head.{c}") for c in (
+        "tier", "zone", "shift", "needed", "at_least", "curve")], [
+        (_say(screen, f"tier.{n.tier}"), n.zone_id or "–", n.shift,
+         "–" if n.teams is None else n.teams, n.bound,
+         ", ".join(f"{k}: {percent(s)}" for k, s, _ in n.curve[-_SHOWN:])) for n in needs])
 
 
 def patrol_demo(screen: Screen, plan: Plan, params: Params) -> tuple[Plan, Patrol]:

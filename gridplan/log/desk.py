@@ -111,8 +111,9 @@ def log_files(plan: Plan, request: LogRequest, params: Params, findings: Finding
         own = [drop_jumps(s, trip.mode) for s in strands.get(trip.route_id, [])]
         fixes.rejected += sum(map(len, strands.get(trip.route_id, []))) - sum(map(len, own))
         joined = join_strands(own)
-        _tell_gaps(joined, trip, findings)
-        rows += _log_trip(trip, joined, marks.get(trip.route_id, []), streets, rules)
+        told = _log_trip(trip, joined, marks.get(trip.route_id, []), streets, rules)
+        _tell_gaps(joined, trip, told, findings)
+        rows += told
     fixes.used = fixes.rows_in - fixes.rejected - fixes.outside
     frame = pd.DataFrame(rows, columns=["log_id", "day", "shift", "team_id", "visit_id", "done",
                                         "passed_m", "arrived"])
@@ -248,8 +249,12 @@ def _check_datum(plan: Plan, track: Track, datum: str, own: Sequence[Trip], find
             findings.add("log.datum", file=track.file, field="--datum", given=datum, fits=best)
 
 
-def _tell_gaps(strands: Sequence[Strand], trip: Trip, findings: Findings) -> None:
-    gaps = find_gaps(strands, trip)
+def _tell_gaps(strands: Sequence[Strand], trip: Trip, rows: Sequence[Mapping[str, Any]],
+               findings: Findings) -> None:
+    """Warn of times without a fix in which something was to be done that was not."""
+    undone = {row["visit_id"] for row in rows if not row["done"]}
+    times = [v.arrive_min for v in trip.visits if v.visit_id in undone]
+    gaps = [(a, b) for a, b in find_gaps(strands, trip) if any(a <= t <= b for t in times)]
     if gaps:
         findings.add("log.gap", "warning", count=len(gaps), team=trip.team_id, day=trip.day,
                      minutes=round(sum(b - a for a, b in gaps)), times=first_ids(

@@ -183,7 +183,10 @@ def _serve(visits: Sequence[Visit], rows: Sequence[int], stays: Sequence[Stay], 
     used: list[set[str]] = [set() for _ in stays]
 
     def give(i: int, j: int) -> None:
-        out[rows[i]] = Reached(True, stays[j].begin_s / 60.0)
+        # Who came early and waited was there in time.
+        waited = stays[j].end_s - 60.0 * visits[i].arrive_min >= need[i] and not stays[j].sure
+        begin = max(stays[j].begin_s / 60.0, visits[i].arrive_min if waited else -math.inf)
+        out[rows[i]] = Reached(True, begin)
         left[j] -= need[i]
         used[j].add(visits[i].key)
 
@@ -191,10 +194,17 @@ def _serve(visits: Sequence[Visit], rows: Sequence[int], stays: Sequence[Stay], 
         if cost[i, j] < _NEVER:
             give(int(i), int(j))
     for i, visit in enumerate(visits):
-        # Other stops of the same place may be served in one stay, if it was long enough.
-        free = [j for j in range(len(stays)) if visit.key not in used[j]
-                and cost[i, j] < _NEVER and left[j] >= need[i]
-                and not (stays[j].sure and stays[j].stop_id != visit.key)]
+        # A stay may serve other stops of the place, and later visits for which it went on.
+        free = [j for j in range(len(stays)) if cost[i, j] < _NEVER and left[j] >= need[i]
+                and not (stays[j].sure and stays[j].stop_id != visit.key)
+                and (visit.key not in used[j] or _covers(stays[j], visit, need[i]))]
         if not out[rows[i]].done and free:
             give(i, min(free, key=lambda j: (cost[i, j], j)))
     return out
+
+
+def _covers(stay: Stay, visit: Visit, need_s: float) -> bool:
+    """Tell whether a stay lasted through the planned time of a visit."""
+    begin = 60.0 * visit.arrive_min
+    end = begin + 60.0 * visit.service_min
+    return bool(need_s > 0 and min(stay.end_s, end) - max(stay.begin_s, begin) >= need_s)

@@ -43,6 +43,7 @@ _TURN_M = 20.0
 _TURN_S = 60.0
 _FARTHEST_TURN_M = 50.0
 _PACE_S = 90.0
+_SAME_M = 0.5
 _PARALLEL = 0.8
 _AS_NEAR_M = 0.3
 
@@ -172,7 +173,7 @@ def match_strand(streets: Streets, strand: Strand) -> list[Leg]:
     pace = Pace.of(xy, clock)
     legs: list[Leg] = []
     for places, times in _chains(streets, xy, clock, weight):
-        legs += _straighten(streets, _list_legs(streets, places, times), pace)
+        legs += straighten(streets, *_list_moves(streets, places, times), pace)
     return legs
 
 
@@ -283,54 +284,121 @@ def _step(streets: Streets, before: list[_Choice], here: list[_Choice], cost: li
     return (out, pointers) if min(out) < math.inf else None
 
 
-def _list_legs(streets: Streets, places: list[_Choice], times: list[float]) -> list[Leg]:
+class Step(NamedTuple):
+    """From one fix to the next: begin and end, and the metres of the way between."""
+
+    begin_s: float
+    end_s: float
+    way_m: float
+
+
+class Move(NamedTuple):
+    """The part of a step that is on one edge."""
+
+    leg: Leg
+    step: int
+
+
+def _list_moves(streets: Streets, places: list[_Choice], times: list[float]
+                ) -> tuple[list[Move], list[Step]]:
     """Return the stretches between places, with times by the share of the way."""
-    legs: list[Leg] = []
+    moves: list[Move] = []
+    steps: list[Step] = []
     for a, b, begin, end in zip(places, places[1:], times, times[1:], strict=False):
-        _, u, v = streets.between(a, b)
-        if u < 0:
-            parts = [(a.edge, a.at_m, b.at_m)]
-        else:
-            parts = [(a.edge, a.at_m, 0.0 if streets.ends[a.edge][0] == u and (
-                streets.ends[a.edge][1] != u or a.at_m * 2 <= streets.length[a.edge])
-                else streets.length[a.edge])]
-            parts += [(e, 0.0, streets.length[e]) if ahead else (e, streets.length[e], 0.0)
-                      for e, ahead in streets.path(u, v)]
-            parts.append((b.edge, 0.0 if streets.ends[b.edge][0] == v and (
-                streets.ends[b.edge][1] != v or b.at_m * 2 <= streets.length[b.edge])
-                else streets.length[b.edge], b.at_m))
-        whole = sum(abs(y - x) for _, x, y in parts) or 1.0
-        gone = 0.0
+        parts = _list_parts(streets, a, b)
+        whole, gone = sum(abs(y - x) for _, x, y in parts), 0.0
         for edge, x, y in parts:
-            since = begin + (end - begin) * gone / whole
+            since = begin + (end - begin) * gone / (whole or 1.0)
             gone += abs(y - x)
-            legs.append(Leg(edge, x, y, since, begin + (end - begin) * gone / whole))
-    return legs
+            until = begin + (end - begin) * gone / (whole or 1.0)
+            moves.append(Move(Leg(edge, x, y, since, until), len(steps)))
+        steps.append(Step(begin, end, whole))
+    return moves, steps
 
 
-def _straighten(streets: Streets, legs: list[Leg], pace: Pace) -> list[Leg]:
-    """Join stretches that follow one another on an edge; short moves back are noise."""
+def _list_parts(streets: Streets, a: _Choice, b: _Choice) -> list[tuple[int, float, float]]:
+    """Return the parts of the way between two places: edge, from, to."""
+    _, u, v = streets.between(a, b)
+    if u < 0:
+        return [(a.edge, a.at_m, b.at_m)]
+
+    def end_of(choice: _Choice, node: int) -> float:
+        first, last = streets.ends[choice.edge]
+        length = streets.length[choice.edge]
+        return 0.0 if first == node and (last != node or 2 * choice.at_m <= length) else length
+
+    middle = [(e, 0.0, streets.length[e]) if ahead else (e, streets.length[e], 0.0)
+              for e, ahead in streets.path(u, v)]
+    return [(a.edge, a.at_m, end_of(a, u)), *middle, (b.edge, end_of(b, v), b.at_m)]
+
+
+def straighten(streets: Streets, moves: list[Move], steps: list[Step], pace: Pace) -> list[Leg]:
+    """Join what follows one another on an edge; short moves back are noise, turns reach farther.
+
+    A team that turns at the end of a street seldom has a fix there: it may have gone on for as
+    long as the time between the fixes allows at its pace.
+    """
+    runs: list[list[Move]] = []
+    for move in moves:
+        last = runs[-1][-1].leg if runs else None
+        if last is None or move.leg.edge != last.edge or (
+                abs(move.leg.start_m - last.end_m) > _SAME_M):
+            runs.append([])
+        runs[-1].append(move)
     out: list[Leg] = []
-    run: list[Leg] = []
-    for leg in legs:
-        if run and (leg.edge != run[-1].edge or abs(leg.start_m - run[-1].end_m) > 0.5):
-            out += _join_run(streets, run, pace)
-            run = []
-        run.append(leg)
-    return out + (_join_run(streets, run, pace) if run else [])
+    for k, run in enumerate(runs):
+        turned = 0 < k < len(runs) - 1 and _is_turn(streets, runs[k - 1], run, runs[k + 1])
+        out += (_join_turn if turned else _join_run)(streets, run, steps, pace)
+    return out
 
 
-def _join_run(streets: Streets, run: list[Leg], pace: Pace) -> list[Leg]:
+def _is_turn(streets: Streets, before: list[Move], run: list[Move], after: list[Move]) -> bool:
+    """Tell whether a run leads from a crossing a little into a street and back the same way."""
+    start, end = run[0].leg.start_m, run[-1].leg.end_m
+    if before[-1].leg.edge != after[0].leg.edge or abs(start - end) > _SAME_M or (
+            abs(before[-1].leg.end_m - after[0].leg.start_m) > _SAME_M):
+        return False
+    least = min(_TURN_M, 0.6 * streets.length[after[0].leg.edge])
+    into, back = (abs(r[-1].leg.end_m - r[0].leg.start_m) for r in (before, after))
+    deep = max(abs(m.leg.end_m - start) for m in run)
+    return into >= least and back >= least and deep < min(
+        _TURN_M, 0.6 * streets.length[run[0].leg.edge])
+
+
+def _join_turn(streets: Streets, run: list[Move], steps: list[Step], pace: Pace) -> list[Leg]:
+    """Return a short way into a street and back, as far as there was time for."""
+    leg, length = run[0].leg, streets.length[run[0].leg.edge]
+    deep = max(abs(m.leg.end_m - leg.start_m) for m in run)
+    deep = min(deep + _spare(steps, run[0].step, run[-1].step, pace), length)
+    place = leg.start_m + deep if 2 * leg.start_m <= length else leg.start_m - deep
+    begin, end = leg.begin_s, run[-1].leg.end_s
+    middle = (begin + end) / 2
+    return [Leg(leg.edge, leg.start_m, place, begin, middle),
+            Leg(leg.edge, place, run[-1].leg.end_m, middle, end)]
+
+
+def _join_run(streets: Streets, run: list[Move], steps: list[Step], pace: Pace) -> list[Leg]:
     """Return a run along one edge as stretches in one direction each."""
-    edge, length = run[0].edge, streets.length[run[0].edge]
-    at = [run[0].start_m, *(leg.end_m for leg in run)]
-    when = [run[0].begin_s, *(leg.end_s for leg in run)]
+    edge, length = run[0].leg.edge, streets.length[run[0].leg.edge]
+    at = [run[0].leg.start_m, *(m.leg.end_m for m in run)]
+    when = [run[0].leg.begin_s, *(m.leg.end_s for m in run)]
     turns = _find_turns(at, min(_TURN_M, 0.6 * length))
     places = [at[k] for k in turns]
     for n, k in enumerate(turns[1:-1], 1):
-        places[n] = _reach_turn(at, when, k, length, pace)
+        more = _spare(steps, run[k - 1].step, run[k].step, pace)
+        places[n] = min(max(at[k] + math.copysign(more, at[k] - places[n - 1]), 0.0), length)
     return [Leg(edge, places[n], places[n + 1], when[a], when[b])
             for n, (a, b) in enumerate(itertools.pairwise(turns))]
+
+
+def _spare(steps: list[Step], first: int, last: int, pace: Pace) -> float:
+    """Return how much farther a team may have gone before it turned back within some steps."""
+    pause = steps[last].end_s - steps[first].begin_s
+    if not 0 < pause <= _TURN_S:
+        return 0.0
+    middle = (steps[last].end_s + steps[first].begin_s) / 2
+    spare = pace.near(middle) * pause - sum(s.way_m for s in steps[first:last + 1])
+    return min(max(0.0, spare / 2), _FARTHEST_TURN_M)
 
 
 def _find_turns(at: list[float], least_m: float) -> list[int]:
@@ -355,18 +423,6 @@ def _find_turns(at: list[float], least_m: float) -> list[int]:
             extreme, ahead = k, -ahead
     last = len(at) - 1
     return [*turns, last] if last not in turns else turns
-
-
-def _reach_turn(at: list[float], when: list[float], k: int, length: float, pace: Pace
-                ) -> float:
-    """Return how far a team may have gone before it turned back between two fixes."""
-    before, after = at[k] - at[k - 1], at[k + 1] - at[k]
-    pause = when[k + 1] - when[k - 1]
-    if not 0 < pause <= _TURN_S or before * after >= 0:
-        return at[k]
-    spare = pace.near(when[k]) * pause - abs(before) - abs(after)
-    more = min(max(0.0, spare / 2), _FARTHEST_TURN_M)
-    return min(max(at[k] + math.copysign(more, before), 0.0), length)
 
 
 def open_streets(roads: gpd.GeoDataFrame, mode: str, barriers: gpd.GeoDataFrame | None,

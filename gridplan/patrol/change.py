@@ -78,10 +78,9 @@ def change_patrol(plan: Plan, params: Params, findings: Findings, *, without: Se
     plan.require("routes", "visits", "teams")
     layers = {name: plan.layer(name) for name in _KEEP}
     names = [d for d in plan.run.get("patrol:days", "").split(",") if d]
-    duty = plan.run.get("patrol:duty", "calendar")
     request = PatrolRequest(plan.run.get("patrol:cover", "both"), len(names),
                             plan.run.get("patrol:vary") == "yes",
-                            "" if duty == "calendar" else duty)
+                            plan.run.get("patrol:duty", ""))
     day, now_s = _check_change(plan, without, at, day, names)
     days = list_days(layers["calendar"], names, params.patrol, request.duty)
     grounds = {mode: survey(plan, mode, layers, params, findings)
@@ -90,7 +89,7 @@ def change_patrol(plan: Plan, params: Params, findings: Findings, *, without: Se
     zones = {(plain(t.tier), plain(t.zone_id)) for t in layers["teams"].itertuples()
              if str(t.team_id) in without}
     wanted = find_wanted(layers, days, params.seed)
-    listed = [list_jobs(wanted, list_members(layers["teams"], layers["calendar"], one), one, k,
+    listed = [list_jobs(wanted, list_members(layers["teams"], layers["calendar"], one), k,
                         grounds, params.patrol, request.cover)[0] for k, one in enumerate(days)]
     tracer = Tracer(grounds)
     changed: list[_Changed] = []

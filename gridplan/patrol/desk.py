@@ -90,6 +90,22 @@ def plan_patrol(plan: Plan, request: PatrolRequest, params: Params, findings: Fi
     InputError
         Something that is given cannot be used; a station lies off the streets.
     """
+    layers, days, grounds = prepare(plan, request, params, findings, given, lang)
+    wanted = find_wanted(layers, days, params.seed)
+    listed = [list_jobs(wanted, list_members(layers["teams"], layers["calendar"], day), k,
+                        grounds, params.patrol, request.cover) for k, day in enumerate(days)]
+    effort: Effort = params.partition.effort
+    tracks = _plan_tracks([jobs for jobs, _ in listed], grounds, effort, params, request.vary)
+    plans, plain_km, km = _follow(days, [missing for _, missing in listed], tracks, grounds)
+    layers = {**layers, **record_days(plans, plan.crs)}
+    return Patrol(request, layers, tuple(days), tracks, grounds, plain_km, km,
+                  tuple(_count(wanted, layers, request.cover)))
+
+
+def prepare(plan: Plan, request: PatrolRequest, params: Params, findings: Findings,
+            given: Mapping[str, Any] | None, lang: str
+            ) -> tuple[dict[str, Any], list[Day], dict[str, Ground]]:
+    """Return the layers given and proposed, the days, and the streets of every mode."""
     names = name_days((given or {}).get("calendar", plan.layer("calendar")), request.days)
     layers = propose_patrol(plan, params, findings, given, days=names, lang=lang,
                             seed=params.seed)
@@ -97,15 +113,17 @@ def plan_patrol(plan: Plan, request: PatrolRequest, params: Params, findings: Fi
     modes = sorted({str(m) for m in layers["teams"]["mode"]})
     grounds = {mode: survey(plan, mode, layers, params, findings) for mode in modes}
     findings.stop_on_faults()
-    wanted = find_wanted(layers, days, params.seed)
-    listed = [list_jobs(wanted, list_members(layers["teams"], layers["calendar"], day), day, k,
-                        grounds, params.patrol, request.cover) for k, day in enumerate(days)]
-    effort: Effort = params.partition.effort
-    tracks = _plan_tracks([jobs for jobs, _ in listed], grounds, effort, params, request.vary)
-    plans, plain_km, km = _follow(days, [missing for _, missing in listed], tracks, grounds)
-    layers = {**layers, **record_days(plans, plan.crs)}
-    return Patrol(request, layers, tuple(days), tracks, grounds, plain_km, km,
-                  tuple(_count(wanted, days, layers, request.cover)))
+    return layers, days, grounds
+
+
+def list_day(plan: Plan, request: PatrolRequest, params: Params, findings: Findings, *,
+             given: Mapping[str, Any] | None = None, lang: str = "en"
+             ) -> tuple[list[Job], dict[str, Ground]]:
+    """Return the jobs of the first day and the streets they are on."""
+    layers, days, grounds = prepare(plan, request, params, findings, given, lang)
+    wanted = find_wanted(layers, days[:1], params.seed)
+    members = list_members(layers["teams"], layers["calendar"], days[0])
+    return list_jobs(wanted, members, 0, grounds, params.patrol, request.cover)[0], grounds
 
 
 def _plan_tracks(listed: list[list[Job]], grounds: Mapping[str, Ground], effort: Effort,
@@ -164,16 +182,13 @@ def _longest(trips: list[Trip], watch: int) -> float:
     return max(t.work_s for t in trips if t.member.watch == watch)
 
 
-def _count(wanted: Wanted, days: list[Day], layers: Mapping[str, Any], cover: str
-           ) -> list[TallyRow]:
+def _count(wanted: Wanted, layers: Mapping[str, Any], cover: str) -> list[TallyRow]:
     """Return the tally: visits and passes that are due = made + unmet."""
     visits, unmet = layers["visits"], layers["unmet"]
     rows = []
     for name, key, due in (
             ("stops", "stop_id", int(wanted.visits.sum()) if cover != "streets" else 0),
-            ("required", "required_id", sum(
-                wanted.passes(k, day) for day in days for k in range(len(wanted.required)))
-             if cover != "stops" else 0)):
+            ("required", "required_id", int(wanted.passes.sum()) if cover != "stops" else 0)):
         made = int(visits[key].notna().sum())
         lost = int(unmet.loc[unmet[key].notna(), "visits"].sum())
         if made + lost != due:

@@ -169,6 +169,8 @@ class Wanted:
         The layers, in the order of their ids.
     visits
         (stops, days) visits of each stop.
+    passes
+        (streets, days) passes of each street.
     stop_zone
         Tier → zone of each stop by place; the stop's own where it names one.
     piece_zone
@@ -178,23 +180,16 @@ class Wanted:
     stops: Any
     required: Any
     visits: Any
+    passes: Any
     stop_zone: Mapping[str, Any]
     piece_zone: Any
-
-    def passes(self, k: int, day: Day) -> int:
-        """Return the passes of a street that are due on a day."""
-        kind = plain(self.required["day_kind"].iloc[k]) or "all"
-        if kind not in ("all", day.kind):
-            return 0
-        return int(np.ceil(number(self.required["passes_per_day"].iloc[k], 1.0) * day.factor
-                           - 1e-9))
 
 
 def find_wanted(layers: Mapping[str, Any], days: Sequence[Day], seed: int) -> Wanted:
     """Say what is due on each day.
 
-    Visits a day are multiplied by the day's level and rounded up; visits a week fall on days that
-    are as far apart as can be, such that the days are even.
+    Visits and passes a day are multiplied by the day's level and rounded up; visits a week fall
+    on days that are as far apart as can be, such that the days are even.
     """
     stops = layers["stops"].sort_values("stop_id", kind="stable").reset_index(drop=True)
     required = layers["required"].sort_values("required_id", kind="stable").reset_index(drop=True)
@@ -209,6 +204,12 @@ def find_wanted(layers: Mapping[str, Any], days: Sequence[Day], seed: int) -> Wa
         due = np.ceil(weekly[rows] * count / 7 - 1e-9).astype(np.int64)
         visits[rows, first:first + count] = choose_days(due, stay[rows], days=count,
                                                         seed=seed).visits
+    often = np.array([number(v, 1.0) for v in required["passes_per_day"]])
+    kinds = [plain(k) or "all" for k in required["day_kind"]]
+    on = np.array([[k in ("all", day.kind) for day in days] for k in kinds]).reshape(
+        len(required), len(days))
+    factors = np.array([day.factor for day in days])
+    passes = np.where(on, np.ceil(often[:, None] * factors - 1e-9), 0).astype(np.int64)
     zones = layers["zones"]
     points = list(stops.geometry)
     own = np.array([plain(z) for z in stops["zone_id"]], dtype=object)
@@ -225,13 +226,13 @@ def find_wanted(layers: Mapping[str, Any], days: Sequence[Day], seed: int) -> Wa
     for tier in TIER_ORDER:
         rows = np.flatnonzero(tiers == tier)
         piece_zone[rows] = find_zones(middles[rows], zones, tier)
-    return Wanted(stops, required, visits, by_tier, piece_zone)
+    return Wanted(stops, required, visits, passes, by_tier, piece_zone)
 
 
-def list_jobs(wanted: Wanted, members: Mapping[tuple[str, str], list[Member]], day: Day,
-              index: int, grounds: Mapping[str, Ground], params: PatrolParams, cover: str
+def list_jobs(wanted: Wanted, members: Mapping[tuple[str, str], list[Member]], index: int,
+              grounds: Mapping[str, Ground], params: PatrolParams, cover: str
               ) -> tuple[list[Job], list[Missing]]:
-    """Return the jobs of a day, and what has nobody to do it.
+    """Return the jobs of a day by its number, and what has nobody to do it.
 
     Teams of a zone take what lies in it; teams without a zone take what no zone with teams has.
     """
@@ -241,7 +242,7 @@ def list_jobs(wanted: Wanted, members: Mapping[tuple[str, str], list[Member]], d
     if cover != "streets":
         _share_stops(wanted, members, index, grounds, params, calls, missing)
     if cover != "stops":
-        _share_streets(wanted, members, day, index, grounds, passes, missing)
+        _share_streets(wanted, members, index, grounds, passes, missing)
     jobs = [Job(*key, tuple(members[key]), tuple(calls[key]), tuple(passes[key]))
             for key in members if calls[key] or passes[key]]
     return jobs, missing
@@ -277,15 +278,15 @@ def _make_call(row: Any, count: int, params: PatrolParams) -> Call:
                 bool(number(row.optional)), int(number(row.penalty)))
 
 
-def _share_streets(wanted: Wanted, members: Mapping[tuple[str, str], list[Member]], day: Day,
-                   index: int, grounds: Mapping[str, Ground],
+def _share_streets(wanted: Wanted, members: Mapping[tuple[str, str], list[Member]], index: int,
+                   grounds: Mapping[str, Ground],
                    passes: dict[tuple[str, str], list[Pass]], missing: list[Missing]) -> None:
     tiers = {tier for tier, _ in members}
     filled: dict[tuple[tuple[str, str], int, str], float] = {}
     found: dict[tuple[tuple[str, str], int], list[tuple[str, str, int, Any]]] = (
         defaultdict(list))
     for k, row in enumerate(wanted.required.itertuples()):
-        count, name, tier = wanted.passes(k, day), str(row.required_id), plain(row.tier)
+        count, name, tier = int(wanted.passes[k, index]), str(row.required_id), plain(row.tier)
         if not count:
             continue
         key = _find_key(members, tier, wanted.piece_zone[k])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -239,10 +238,3 @@ def _join(one: Access, two: Access) -> Access:
                   np.concatenate([one.edge, two.edge]), np.concatenate([one.at_m, two.at_m]),
                   np.concatenate([one.leg_m, two.leg_m]),
                   np.concatenate([one.uncertain, two.uncertain]))
-
-
-def tell_impassable(names: Sequence[str], findings: Findings) -> None:
-    """Warn of required streets that no team of their tier can pass."""
-    if names:
-        findings.add("patrol.impassable", "warning", layer="required", row=first_ids(names),
-                     count=len(names))

@@ -23,7 +23,7 @@ POST_MIN = 15.0  # a post farther than this from a zone's centre costs more than
 STOPS_PER_1000 = 2.0  # stops for 1,000 households: more than that fill no town team's day
 NEAR_SPECIAL_M = 30.0  # a facility so near a special place stands for it
 ROW_M = 500.0
-SPACING_MIN = 120  # two visits of a day so far apart are two looks and not one
+SPACING_MIN = 240  # two visits of a day so far apart are two looks and not one
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,18 @@ class Sort:
     windows: str = ""
 
 
-# Begin and end of lessons: half an hour before the bell and after it, as schools of primary and
-# middle grade mostly have them; a planner corrects them in the layer.
+# Windows are when most people come and go, as a rule of thumb: lessons begin and end, visiting
+# hours, shopping, the way to work; a planner corrects them in the layer. Where there are several
+# visits a day, no window is longer than the spacing: each visit has a window of its own.
 _SORTS = {
     "school": Sort(3, 2, 10, "07:30-08:30;15:30-17:00"),
     "kindergarten": Sort(2, 1, 5, "07:30-08:50;16:00-17:30"),
-    "hospital": Sort(3, 2, 10),
-    "station": Sort(3, 3, 10),
+    "hospital": Sort(3, 2, 10, "08:00-12:00;16:00-20:00"),
+    "station": Sort(3, 2, 10, "07:30-09:30;17:00-19:30"),
     "market": Sort(2, 2, 10, "08:00-11:00;16:00-19:00"),
     "service_centre": Sort(2, 1, 5, "09:00-17:00"),
     "health_centre": Sort(2, 1, 5),
-    "park": Sort(1, 2, 10, "08:00-20:00"),
+    "park": Sort(1, 2, 10, "09:00-12:00;17:00-20:30"),
 }
 _BY_CATEGORY = {
     "primary_school": "school", "middle_school": "school", "high_school": "school",

@@ -185,7 +185,7 @@ def _follow(solved: Solved, v: int, member: Member, ways: list[float], ground: G
     rows = plan.visits_of(v)
     items: list[Item] = []
     stops, begins = plan.stop[rows].tolist(), plan.begin_s[rows].tolist()
-    begun = float(member.start_s)
+    begun = float(plan.leave_s[v])
     if rest_after != 0:  # no earlier than the first thing asks for
         first = stops[0] - len(job.calls)
         opens = begins[0] if first < 0 else job.passes[first].window[0]

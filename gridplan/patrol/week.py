@@ -11,11 +11,12 @@ import numpy as np
 
 from gridplan.patrol.cover import shake_cover
 from gridplan.patrol.ground import Ground
-from gridplan.patrol.job import Call, Job, Table, lay_out_job, measure_job
+from gridplan.patrol.job import Call, Job, Member, Table, lay_out_job, measure_job
 from gridplan.patrol.solve import Solved, Toil, cover_job, solve_job
 
 BAND_S = 900
-_DRAFTS = 3  # plans of a varied day, of which the one least like the days before is taken
+_DRAFTS = 2  # plans of a varied day, of which the one least like the days before is taken
+_QUICKER = 4  # drafts begin with a good plan
 _NARROW = 0.5  # share of a window that a varied day uses
 _LEAST_S = 1800  # windows are not narrowed below the stay and this
 
@@ -76,14 +77,17 @@ def _vary_day(plain: Solved, table: Table, grounds: Mapping[str, Ground], toil: 
               ) -> Solved:
     """Return a plan of the day that is not much longer and least like those of the days before."""
     best, least = plain, _likeness(plain, seen)
+    quick = replace(toil, steps=toil.steps // _QUICKER)
     for _ in range(_DRAFTS):
         covers = [shake_cover(plain.job, c, table, grounds, draw, longer=longer)
                   for c in plain.covers]
-        for narrow in (True, False):
-            job = replace(plain.job, calls=tuple(
-                narrow_windows(c, plain.job, draw) for c in plain.job.calls)) if narrow else (
-                plain.job)
-            again = solve_job(job, covers, table, grounds, toil, draw.randrange(1 << 30))
+        late = replace(plain.job, members=start_late(plain, draw))
+        for shaken, narrow, work in ((True, True, quick), (True, False, quick),
+                                     (False, True, toil), (False, False, quick)):
+            job = replace(late, calls=tuple(
+                narrow_windows(c, late, draw) for c in late.calls)) if narrow else late
+            again = solve_job(job, covers if shaken else plain.covers, table, grounds, work,
+                              draw.randrange(1 << 30))
             draft = replace(again, job=plain.job, layout=lay_out_job(
                 plain.job, table, grounds, again.layout.ways))
             if _is_near(draft, plain, longer):
@@ -105,7 +109,23 @@ def _is_near(draft: Solved, plain: Solved, longer: float) -> bool:
     one, two = draft.plan, plain.plan
     return bool((one.missed <= two.missed).all()
                 and one.work_s.max() <= (1 + longer) * two.work_s.max()
-                and one.travel_s.sum() <= (1 + longer) * max(1, int(two.travel_s.sum())))
+                and one.work_s.sum() <= (1 + longer) * two.work_s.sum())
+
+
+def start_late(plain: Solved, draw: random.Random) -> tuple[Member, ...]:
+    """Let teams that have time to spare and no stops set out at some time of their shift."""
+    members = []
+    for v, member in enumerate(plain.job.members):
+        rows = plain.plan.visits_of(v)
+        spare = member.end_s - member.start_s - int(plain.plan.back_s[v] - plain.plan.leave_s[v])
+        spare -= int(_LEAST_S * (1 + plain.plan.work_s[v] / 36_000))
+        if spare > 0 and (plain.plan.stop[rows] >= len(plain.job.calls)).all():
+            start = member.start_s + draw.randrange(spare + 1)
+            members.append(replace(member, start_s=min(start, max(
+                member.start_s, member.break_to_s - member.break_s))))
+        else:
+            members.append(member)
+    return tuple(members)
 
 
 def narrow_windows(call: Call, job: Job, draw: random.Random) -> Call:

@@ -15,7 +15,9 @@ from gridplan.plan import Plan, digest_rows, tally_frame
 from gridplan.plan.patrol import GIVEN_LAYERS, MADE_LAYERS, forget_patrol, note_upstream
 
 if TYPE_CHECKING:
+    from gridplan.patrol.change import Change
     from gridplan.patrol.desk import Patrol, PatrolRequest
+    from gridplan.patrol.many import Need
 
 
 def patrol_plan(plan: Plan, request: PatrolRequest, params: Params, findings: Findings, *,
@@ -61,6 +63,55 @@ def patrol_plan(plan: Plan, request: PatrolRequest, params: Params, findings: Fi
         figures.append(_price(patrol))
     done = done.with_layers(figures=_add(done, "figures", *figures))
     return done.with_run(digest_rows(done, [*GIVEN_LAYERS, *MADE_LAYERS])), patrol
+
+
+def change_plan(plan: Plan, params: Params, findings: Findings, *, without: Sequence[str],
+                at: str, day: str = "", command: str = "gridplan patrol") -> tuple[Plan, Change]:
+    """Plan the rest of a day anew without some teams, and put it into the plan.
+
+    Figures are measured again; the plan notes who dropped out and when. A log goes, as visits
+    change.
+
+    Raises
+    ------
+    UsageError, InputError
+        As :func:`gridplan.patrol.change.change_patrol` does.
+    """
+    from gridplan.patrol.change import change_patrol
+    from gridplan.patrol.figures import measure_patrol
+    from gridplan.plan.log import forget_log
+    from gridplan.plan.patrol import forget_figures
+
+    changed = change_patrol(plan, params, findings, without=without, at=at, day=day)
+    bare = forget_figures(forget_log(plan))
+    done = bare.with_layers(**changed.layers)
+    price = plan.layer("figures")
+    price = price[(price["name"] == "vary_price").fillna(False)]
+    done = done.with_layers(figures=_add(done, "figures", measure_patrol(done, params, findings),
+                                         price))
+    told = plan.run.get("patrol:without", "")
+    now = f"{changed.day}/{'+'.join(without)}/{at}"
+    return done.with_run({"patrol:without": ";".join(filter(None, (told, now))),
+                          "command": command, **digest_rows(done, MADE_LAYERS)}), changed
+
+
+def need_plan(plan: Plan, request: PatrolRequest, params: Params, findings: Findings, *,
+              visibility: float | None = None, revisit_min: float | None = None,
+              given: Mapping[str, Any] | None = None, lang: str = "en") -> list[Need]:
+    """Return how many teams each zone and shift needs for a visibility or a revisit interval.
+
+    Nothing is put into the plan.
+    """
+    from gridplan.patrol.desk import list_day
+    from gridplan.patrol.many import count_teams
+    from gridplan.patrol.solve import TOIL
+
+    plan.require("grids", "roads")
+    asked = settle_given(plan, request, params, findings, given or {}, lang)
+    jobs, grounds = list_day(plan, request, params, findings, given=asked, lang=lang)
+    return [need for job in jobs for need in count_teams(
+        job, grounds, TOIL[params.partition.effort], visibility=visibility,
+        revisit_min=revisit_min, seed=params.seed)]
 
 
 def settle_given(plan: Plan, request: PatrolRequest, params: Params, findings: Findings,
@@ -116,8 +167,8 @@ def make_record(plan: Plan, patrol: Patrol, params: Params, given: Mapping[str, 
             "parameters": json.dumps(said, sort_keys=True, ensure_ascii=False),
             "patrol:cover": request.cover, "patrol:days": ",".join(d.name for d in patrol.days),
             "patrol:vary": "yes" if request.vary else "no",
-            "patrol:duty": request.duty or "calendar", "patrol:seed": str(params.seed),
-            "patrol:base_km": f"{patrol.plain_km:.3f}"}
+            "patrol:duty": request.duty, "patrol:seed": str(params.seed),
+            **({"patrol:base_km": f"{patrol.plain_km:.3f}"} if request.vary else {})}
 
 
 def _price(patrol: Patrol) -> pd.DataFrame:

@@ -16,8 +16,9 @@ _FIGURES = ("street_visibility", "pass_share", "visit_share", "frequency", "idle
             "idleness_worst", "stop_gap_worst", "dosage_share", "staff_per_10000", "patrol_staff",
             "balance", "deadhead_share", "patrol_gap", "entropy_bits", "entropy_most",
             "day_overlap", "vary_price", "cordon_min", "watched_share", "blind_m")
-_PREFIXES = ("response_share_", "teams_needed")
+_PREFIXES = ("response_share_",)
 _UPSTREAM = "upstream:routes:"
+_NOTHING = "\0"  # begins no key
 
 
 def forget_patrol(plan: Plan) -> Plan:
@@ -28,6 +29,11 @@ def forget_patrol(plan: Plan) -> Plan:
     return drop_traces(forget_log(plan), MADE_LAYERS, _FIGURES, _PREFIXES, ("patrol",),
                        ("patrol:", _UPSTREAM),
                        tuple(f"digest:{n}" for n in (*GIVEN_LAYERS, *MADE_LAYERS)))
+
+
+def forget_figures(plan: Plan) -> Plan:
+    """Return the plan without the figures of its patrol."""
+    return drop_traces(plan, (), _FIGURES, _PREFIXES, (), (_NOTHING,), ())
 
 
 def note_upstream(plan: Plan) -> dict[str, str]:

@@ -175,7 +175,7 @@ def _read_one(role: str, kind: str, path: str | Path, reading: _Reading,
     _refuse_persons(rows)
     _name_rows(rows)
     frame = _make_layer(rows, reading.plan)
-    findings.tally.append(TallyRow("patrol", role, before, len(set(frame.index)),
+    findings.tally.append(TallyRow("read", role, before, len(set(frame.index)),
                                    rejected=before - len(set(frame.index))))
     frame.attrs = {"file": file, "heads": dict(found), "source": source}
     return frame

@@ -37,7 +37,7 @@ _TEAMS = {"team_id": "巡组编号", "tier": "层级", "mode": "巡逻方式", "
 _CALENDAR = {"date": "日期", "day_kind": "日期类型", "duty": "勤务等级", "crew": "班组",
              "team_id": "巡组编号"}
 # What an office writes for words of ours.
-_WORDS = {"tier": {"town": "镇中队", "community": "社区"},
+_WORDS = {"tier": {"city": "市", "town": "镇中队", "community": "社区"},
           "mode": {"foot": "步行", "ebike": "电动车", "car": "汽车"},
           "kind": {"school": "学校", "market": "市场", "hospital": "医院", "bank": "银行",
                    "park": "公园", "hotspot": "热点", "bridge": "桥梁", "police_post": "警务站"},

@@ -12,7 +12,7 @@ from gridplan.layers import LAYERS, Study, conform
 
 _SHIFTS = (("A", "07:30", "15:30", "11:00-13:00"), ("B", "15:30", "23:30", "18:00-20:00"),
            ("C", "23:30", "07:30", "02:00-04:00"))
-_MODES = ("foot", "ebike", "car")
+_MODES = (("foot", "community", 2), ("ebike", "town", 3), ("car", "city", 2))
 _CREWS = "ABCD"
 _MONDAY = dt.date(2026, 12, 7)
 _RAISED = 4  # the Friday of the week
@@ -42,14 +42,18 @@ def make_stations(study: Study) -> gpd.GeoDataFrame:
 
 
 def make_teams(study: Study) -> pd.DataFrame:
-    """Return a team for each of three shifts at each post: on foot, on e-bikes or by car."""
+    """Return a team for each of three shifts at each post: on foot, on e-bikes or by car.
+
+    Where there are fewer than three posts, some have more, so that every tier has its teams.
+    """
     rows = []
-    for number, post in enumerate(_posts(study).index):
-        mode = _MODES[number % 3]
-        rows += [{"team_id": f"T{number + 1:03d}{crew}", "mode": mode, "station_id": post,
-                  "tier": "town" if mode == "car" else "community", "crew": crew,
-                  "shift_start": start, "shift_end": end, "break_min": 30, "break_window": window,
-                  "members": 2 if mode == "foot" else 3} for crew, start, end, window in _SHIFTS]
+    posts = _posts(study).index.to_list()
+    for number in range(max(len(posts), len(_MODES))):
+        mode, tier, members = _MODES[number % len(_MODES)]
+        rows += [{"team_id": f"T{number + 1:03d}{crew}", "mode": mode, "tier": tier,
+                  "station_id": posts[number % len(posts)], "crew": crew, "shift_start": start,
+                  "shift_end": end, "break_min": 30, "break_window": window, "members": members}
+                 for crew, start, end, window in _SHIFTS]
     return _indexed("teams", pd.DataFrame(rows))
 
 

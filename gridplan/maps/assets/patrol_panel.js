@@ -58,8 +58,9 @@ Panels.prototype.showPatrol = function () {
     add(make("h2", "", t.by_day));
     add(this.frequencies());
   }
-  this.patrolFigures().forEach(add);
+  // What is not met comes before what is reached.
   this.lackList().forEach(add);
+  this.patrolFigures().forEach(add);
   if (!p.inside) add(make("p", "note", t.shared));
   byId("panel-body").scrollTop = top;
 };
