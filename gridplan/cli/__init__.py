@@ -38,7 +38,7 @@ from gridplan.cli.options import (
     split_pairs,
     with_options,
 )
-from gridplan.cli.patrol import patrol
+from gridplan.cli.patrol import describe_patrol, patrol, patrol_demo, tell_week
 from gridplan.cli.report import (
     MapAudience,
     RosterFile,
@@ -131,6 +131,8 @@ def demo(screen: Screen,
         plan, assigned = assign_demo(screen, town, plan, params)
         progress("circle", 0.0)
         plan, measured, chosen = circle_demo(screen, plan, params)
+        progress("patrol", 0.0)
+        plan, patrolled = patrol_demo(screen, plan, params)
         if not options.dry_run:
             make_folder(folder)
             note_written(screen, write_plan(plan, plan_path, no_copy=options.no_copy,
@@ -147,6 +149,8 @@ def demo(screen: Screen,
     screen.result |= describe_circle(plan, measured)
     tell_completeness(screen, measured)
     screen.tell(chosen.words(options.language))
+    screen.result |= {"patrol": describe_patrol(plan, patrolled)["patrol"]}
+    tell_week(screen, patrolled)
     if options.dry_run:
         tell_written(screen)
         return

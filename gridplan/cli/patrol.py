@@ -238,6 +238,12 @@ def tell_patrol(screen: Screen, plan: Plan, planned: Patrol) -> None:
          f"{row['km']:,.1f}", _minutes(row["longest_min"]), _minutes(row["bound_min"]),
          percent(row["gap"])) for row in told["zones"]])
     screen.tell()
+    tell_week(screen, planned)
+
+
+def tell_week(screen: Screen, planned: Patrol) -> None:
+    """Say in a few lines how good a patrol is, and what is not met."""
+    told = screen.result["patrol"]
     screen.tell(_say(screen, "visibility", share=percent(told["street_visibility"])))
     screen.tell(_say(screen, "response", five=percent(told["response_share_5"]),
                      fifteen=percent(told["response_share_15"])))

@@ -19,6 +19,7 @@ from gridplan.patrol.duty import (
     list_members,
     name_days,
 )
+from gridplan.patrol.figures.watch import gather_points, prefer_blind
 from gridplan.patrol.ground import Ground, survey
 from gridplan.patrol.job import Job
 from gridplan.patrol.proposal import propose_patrol
@@ -109,11 +110,24 @@ def prepare(plan: Plan, request: PatrolRequest, params: Params, findings: Findin
     names = name_days((given or {}).get("calendar", plan.layer("calendar")), request.days)
     layers = propose_patrol(plan, params, findings, given, days=names, lang=lang,
                             seed=params.seed)
+    watch = (given or {}).get("watch")
+    if watch and ("required" in (given or {}) or not len(plan.layer("required"))):
+        layers["required"] = pass_blind(layers["required"], watch, params.patrol.watch_m)
     days = list_days(layers["calendar"], names, params.patrol, request.duty)
     modes = sorted({str(m) for m in layers["teams"]["mode"]})
     grounds = {mode: survey(plan, mode, layers, params, findings) for mode in modes}
     findings.stop_on_faults()
     return layers, days, grounds
+
+
+def pass_blind(required: Any, watch: Mapping[str, Any], radius_m: float) -> Any:
+    """Return required streets with one more pass a day where no post or light sees them.
+
+    Only where streets are proposed or given: one more each time would be one too many.
+    """
+    extra = prefer_blind(required, gather_points(watch, required.crs), radius_m)
+    more = required["required_id"].map(extra).fillna(0).astype("Int64")
+    return required.assign(passes_per_day=required["passes_per_day"].fillna(1) + more)
 
 
 def list_day(plan: Plan, request: PatrolRequest, params: Params, findings: Findings, *,

@@ -29,7 +29,7 @@ class Toil:
 
 
 TOIL: dict[Effort, Toil] = {
-    "fast": Toil(10, 200, 0), "normal": Toil(50, 1000, 10), "best": Toil(600, 20000, 30)}
+    "fast": Toil(10, 100, 0), "normal": Toil(30, 400, 10), "best": Toil(600, 20000, 30)}
 
 
 @dataclass(frozen=True, eq=False)

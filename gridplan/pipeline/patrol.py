@@ -49,6 +49,8 @@ def patrol_plan(plan: Plan, request: PatrolRequest, params: Params, findings: Fi
 
     plan.require("grids", "roads")
     asked = settle_given(plan, request, params, findings, given or {}, lang)
+    if (given or {}).get("watch"):
+        asked = {**asked, "watch": (given or {})["watch"]}
     patrol = plan_patrol(plan, request, params, findings, given=asked, lang=lang)
     findings.tally.extend(patrol.tally)
     bare = forget_patrol(plan)
