@@ -223,13 +223,14 @@ Panels.prototype.patrolFigures = function () {
     if (t[name + "_means"]) row.title = t[name + "_means"];
     facts.appendChild(row);
   }
-  function minutes(v) { return fillText(t.minutes, { n: thousands(Math.round(v)) }); }
+  function minutes(v) { return hoursText(Math.round(v), t); }
   if (told.team_count) fact("teams", thousands(told.team_count));
   if (city.patrol_gap) fact("patrol_gap", (100 * city.patrol_gap[0]).toFixed(1) + " %");
   if (city.staff_per_10000) fact("staff_per_10000", city.staff_per_10000[0].toFixed(1) + (city.staff_per_10000[1] ? " / " + city.staff_per_10000[1] : ""), city.staff_per_10000[0] < city.staff_per_10000[1]);
   if (city.deadhead_share) fact("deadhead_share", shareWords(city.deadhead_share[0]));
   if (city.idleness_worst) fact("idleness_worst", minutes(city.idleness_worst[0]));
   if (city.stop_gap_worst) fact("stop_gap_worst", minutes(city.stop_gap_worst[0]));
+  if (city.entropy_bits && city.entropy_most) fact("entropy_bits", city.entropy_bits[0].toFixed(1) + " / " + city.entropy_most[0].toFixed(1));
   if (city.day_overlap) fact("day_overlap", shareWords(city.day_overlap[0]));
   if (shares.children.length || facts.children.length) out.push(make("h2", "", t.figures), shares, facts);
   return out;
