@@ -365,6 +365,12 @@ def test_what_varying_costs_is_held_to_the_kilometres(lattice: PlanData) -> None
     assert keys(check(lattice, both(row, fine, run(**{"patrol:base_km": "9.0"})))) == set()
 
 
+@pytest.mark.parametrize("told", [{"numerator": 2.0}, {"value": 3.0}, {"value": -1.0}])
+def test_cordons_are_held_to_the_units_there_are(told: dict[str, float], lattice: PlanData
+                                                 ) -> None:
+    assert keys(check(lattice, put("figures", "cordon_min", **told))) == {"figure"}
+
+
 def test_what_posts_see_is_told_as_not_checked(lattice: PlanData) -> None:
     report = check(lattice, add("figures", name="blind_m", scope="city", scope_id="all",
                                 value=3.0))

@@ -22,7 +22,7 @@ from gridplan.check.patrol_figures import (
     compare_figures,
     list_figures,
 )
-from gridplan.check.patrol_reach import check_response, place_units
+from gridplan.check.patrol_reach import check_cordon, check_response, place_units
 from gridplan.check.patrol_routes import (
     Followed,
     check_durations,
@@ -93,7 +93,9 @@ def _check_figures(report: CheckReport, desk: PatrolDesk, followed: Followed) ->
         unknown.append("vary_price")
     compare_figures(report, desk, list_figures(desk), tuple(unknown))
     if named & set(OF_UNITS):
-        check_response(report, desk, place_units(desk, followed))
+        units = place_units(desk, followed)
+        check_response(report, desk, units)
+        check_cordon(report, desk, units)
 
 
 class _Streets:

@@ -15,6 +15,7 @@ from gridplan.check.circle_ways import Walks
 from gridplan.check.graph import Floats, Ints, Shapes
 from gridplan.check.patrol_asked import DAY_MIN
 from gridplan.check.patrol_desk import BREAK, FREE, PatrolDesk
+from gridplan.check.patrol_figures import CORDON
 from gridplan.check.patrol_routes import Followed
 from gridplan.check.patrol_told import shown, tell
 from gridplan.check.verdict import CheckReport
@@ -23,8 +24,9 @@ MINUTES = (1, 3, 5, 15)
 _STEP_MIN, _MOST = 30, 48
 _SPEED = {mode: speed for name, (mode, speed) in WALKERS.items()
           if name in ("adult", "bike", "ebike", "car")}
-# Households that may be told otherwise, as a unit's way out and home is not told to the second.
-_SLACK = 0.02
+# Shares that may be told otherwise, as clocks are not told to the second: of the city; of a
+# community, which one unit is in or not, as many sampled times.
+_SLACK, _SLACK_TIMES = 0.02, 3
 _METRES = 1.0
 
 
@@ -143,12 +145,34 @@ def check_response(report: CheckReport, desk: PatrolDesk, units: Units) -> None:
             part, whole = truth[key]
             real = (part / whole if whole else np.nan, part, whole)[of]
             told = float(getattr(found[key], column))
-            room = _SLACK * (1.0, whole, 0.0)[of] + 1e-6
+            slack = _SLACK if key[1] == "city" else max(_SLACK, _SLACK_TIMES / max(units.times, 1))
+            room = slack * (1.0, whole, 0.0)[of] + 1e-6
             if not (np.isnan(told) if np.isnan(real) else abs(told - real) <= room):
                 off.append((":".join(key), told, real))
         if off:
             tell(report, "patrol_figure", "figures", [o[0] for o in off], column,
                  found=shown(off[0][1]), expected=shown(off[0][2]))
+
+
+def check_cordon(report: CheckReport, desk: PatrolDesk, units: Units) -> None:
+    """Hold cordons to how many units there are: the fewest, and no time where they are too few.
+
+    Which exits an area has, and how soon units stand there, is not worked out.
+    """
+    table = desk.plan.frame("figures")
+    rows = table[(table["name"] == CORDON).to_numpy(bool)]
+    fewest = int(np.bincount(units.time, minlength=units.times).min()) if units.times else 0
+    names = (rows["scope"] + ":" + rows["scope_id"]).to_numpy(object)
+    told = rows["numerator"].to_numpy(float)
+    bad = told != fewest
+    if bad.any():
+        tell(report, "patrol_figure", "figures", [f"{CORDON}:{n}" for n in names[bad]],
+             "numerator", found=shown(told[bad][0]), expected=shown(fewest))
+    value = rows["value"].to_numpy(float)
+    bad = ~np.isnan(value) & ((value < 0) | (rows["denominator"].to_numpy(float) > fewest))
+    if bad.any():
+        tell(report, "patrol_figure", "figures", [f"{CORDON}:{n}" for n in names[bad]], "value",
+             found=shown(value[bad][0]), expected="-")
 
 
 def _measure(desk: PatrolDesk, units: Units, count: int) -> Floats:
