@@ -173,6 +173,8 @@ def _share_tracks(plan: Plan, taken: _Taken, trips: Sequence[Trip], request: Log
     """Cut tracks into the shifts of their teams; note those that fit none."""
     out: dict[str, list[Strand]] = {}
     tally = TallyRow("log", "fixes", 0, 0)
+    hull = shapely.convex_hull(shapely.geometrycollections([t.line for t in trips]))
+    area = gpd.GeoSeries([hull], crs=plan.crs).to_crs(4326).iloc[0]
     for track, owner in taken.tracks:
         tally.rows_in += len(track.moment)
         own = [t for t in trips if t.team_id == owner.team_id and owner.day in ("", t.day)]
@@ -180,7 +182,7 @@ def _share_tracks(plan: Plan, taken: _Taken, trips: Sequence[Trip], request: Log
         if not own:
             findings.add("log.no_route", file=track.file, team=owner.team_id, day=owner.day)
             continue
-        if _is_elsewhere(plan, track, datum, trips, rules, findings):
+        if _is_elsewhere(area, track, datum, rules, findings):
             continue
         _check_datum(plan, track, datum, own, findings)
         xy = track.place(datum, plan.crs)
@@ -218,12 +220,10 @@ def _take_untimed(track: Track, owner: Owner, own: Sequence[Trip], xy: Floats,
     out.setdefault(own[0].route_id, []).append(Strand(xy, track.moment))
 
 
-def _is_elsewhere(plan: Plan, track: Track, datum: str, trips: Sequence[Trip], rules: LogRules,
-                  findings: Findings) -> bool:
+def _is_elsewhere(area: Any, track: Track, datum: str, rules: LogRules, findings: Findings
+                  ) -> bool:
     """Tell whether the middle of a track is far from all routes; the distance is told."""
     lon, lat = np.median(track.degrees(datum), axis=0).tolist()
-    hull = shapely.convex_hull(shapely.union_all([t.line for t in trips]))
-    area = gpd.GeoSeries([hull], crs=plan.crs).to_crs(4326).iloc[0]
     near = nearest_points(area, shapely.Point(lon, lat))[0]
     far_m = float(_GEOD.inv(lon, lat, near.x, near.y)[2])
     if far_m > rules.elsewhere_m:
@@ -235,12 +235,13 @@ def _is_elsewhere(plan: Plan, track: Track, datum: str, trips: Sequence[Trip], r
 def _check_datum(plan: Plan, track: Track, datum: str, own: Sequence[Trip], findings: Findings
                  ) -> None:
     """Note a track that lies off its routes as it is, and on them in another datum."""
-    ways = shapely.union_all([t.line for t in own])
+    ways = shapely.multilinestrings([t.line for t in own])
+    shapely.prepare(ways)
     some = replace(track, lonlat=track.lonlat[::max(1, len(track.lonlat) // 200)])
 
     def share(name: str) -> float:
         points = shapely.points(some.place(name, plan.crs))
-        return float((shapely.distance(points, ways) <= _CLOSE_M).mean())
+        return float(shapely.dwithin(ways, points, _CLOSE_M).mean())
 
     if share(datum) < _MISSES:
         fits = {name: share(name) for name in DATUMS if name != datum}
