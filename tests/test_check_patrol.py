@@ -299,7 +299,8 @@ TRUE = [
                    reshape("stops", 4, lambda g: shapely.Point(g.x + 350, g.y + 640)))),
     ("way", both(unmet_of("S5", "way"), reshape(
         "stops", 4, lambda g: shapely.Point(g.x + 2000, g.y)))),
-    ("team", both(unmet_of("S5", "team"), run(**{"patrol:without": "T3"}))),
+    ("team", both(unmet_of("S5", "team"), run(**{
+        "patrol:without": f"{DAYS[0]}/T3/18:00"}))),
     ("zone", both(add("unmet", unmet_id="U9", day=DAYS[1], stop_id="S2", visits=2,
                       reason="zone"), put("stops", "S2", visits_per_day=1.0),
                   drop("calendar", "K2"))),
@@ -311,6 +312,13 @@ def test_reasons_that_hold_are_let_pass(reason: str, change: Change, lattice: Pl
     report = check(lattice, change)
     assert f"reason_{reason}" not in keys(report)
     assert not {k for k in keys(report) if k.startswith("reason")}
+
+
+def test_a_team_that_dropped_out_ends_where_it_was(lattice: PlanData) -> None:
+    cut = redraw("R00006", [(0, 400), (0, 300)], 4)
+    assert "ends" in keys(check(lattice, cut))
+    told = run(**{"patrol:without": f"{DAYS[0]}/T4/09:00"})
+    assert "ends" not in keys(check(lattice, both(cut, told)))
 
 
 # ---- figures -------------------------------------------------------------------------------

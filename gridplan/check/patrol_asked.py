@@ -47,7 +47,7 @@ class PatrolAsked:
 
     ``cruise`` are the streets as a patrol moves on them, ``response`` as it answers a call.
     ``level`` is the duty level of every day, if the run sets one; ``cover`` is both, streets or
-    stops; ``without`` tells whether a team dropped out in the middle of a shift.
+    stops; ``without`` are the days and teams that dropped out in the middle of a shift.
     """
 
     cruise: CruiseAsked
@@ -56,7 +56,7 @@ class PatrolAsked:
     duty: Mapping[str, float]
     level: str
     cover: str
-    without: bool
+    without: frozenset[tuple[str, str]]
 
     def number(self, name: str, default: float) -> float:
         """Return a number of the table ``patrol``."""
@@ -99,7 +99,17 @@ def read_patrol_asked(plan: PlanData) -> PatrolAsked:
         days or tuple(sorted(set(plan.ids("routes", "day")))),
         {**_DUTY, **_numbers(tables.get("patrol", {}).get("duty"))},
         level if level != "calendar" else "", plan.run.get("patrol:cover", "both"),
-        bool(plan.run.get("patrol:without")))
+        _read_without(plan.run.get("patrol:without", "")))
+
+
+def _read_without(text: str) -> frozenset[tuple[str, str]]:
+    """Read who dropped out.
+
+    >>> sorted(_read_without("D1/T3/21:30;D2/T1/09:00"))
+    [('D1', 'T3'), ('D2', 'T1')]
+    """
+    parts = [p.strip().split("/") for p in text.split(";") if p.strip()]
+    return frozenset((p[0], p[1]) for p in parts if len(p) > 1)
 
 
 def _numbers(found: object) -> dict[str, float]:

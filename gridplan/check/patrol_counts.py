@@ -196,8 +196,8 @@ class Reasons:
 
     # The reasons -----------------------------------------------------------------------------
 
-    def _team(self, _: Thing, __: object) -> bool:
-        return self.desk.asked.without
+    def _team(self, _: Thing, row: object) -> bool:
+        return str(row.day) in {day for day, _ in self.desk.asked.without}  # type: ignore[attr-defined]
 
     def _window(self, thing: Thing, _: object) -> bool:
         return all(b - a < self._stay(thing) for a, b in self._windows(thing))

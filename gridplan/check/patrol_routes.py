@@ -146,14 +146,20 @@ def _are_legs(desk: PatrolDesk, ways: ModeWays, held: Traces, legs: Ints) -> Fla
 
 
 def check_ends(report: CheckReport, desk: PatrolDesk) -> None:
-    """Hold that routes are one line that begins and ends at the station of their team."""
+    """Hold that routes begin and end at the station of their team.
+
+    A team that dropped out ends where it was.
+    """
     plan = desk.plan
     shape, ids = plan.shapes("routes"), plan.ids("routes")
     spot = dict(zip(plan.ids("stations"), plan.shapes("stations"), strict=True))
     home = np.array([spot.get(s) for s in plan.ids("teams", "station_id")],
                     dtype=object)[desk.routes["team"]]
     ends = [shapely.get_point(shape, k) for k in (0, -1)]
-    far = np.maximum(*(shapely.distance(e, home) for e in ends))
+    far, back = (shapely.distance(e, home) for e in ends)
+    out = [k in desk.asked.without for k in zip(desk.routes["day"], desk.routes["team_id"],
+                                                strict=True)]
+    far = np.where(np.array(out, dtype=bool), far, np.maximum(far, back))
     tell(report, "patrol_ends", "routes", ids[~(far <= ON_M)])
 
 
