@@ -173,8 +173,11 @@ def tell_need(screen: Screen, plan: Plan, request: PatrolRequest, params: Params
     screen.table([_say(screen, f"head.{c}") for c in (
         "tier", "zone", "shift", "needed", "at_least", "curve")], [
         (_say(screen, f"tier.{n.tier}"), n.zone_id or "–", n.shift,
-         "–" if n.teams is None else n.teams, n.bound,
+         "–" if n.teams is None else n.teams, "–" if n.bound is None else n.bound,
          ", ".join(f"{k}: {percent(s)}" for k, s, _ in n.curve[-_SHOWN:])) for n in needs])
+    for n in needs:
+        if n.bound is None:
+            screen.tell(_say(screen, "too_far", zone=n.zone_id or "–", shift=n.shift))
 
 
 def patrol_demo(screen: Screen, plan: Plan, params: Params) -> tuple[Plan, Patrol]:

@@ -29,7 +29,8 @@ class Need:
     teams
         The least number that was found to suffice; None if none up to the most tried does.
     bound
-        No smaller number suffices.
+        No smaller number suffices; None where no number does: a street lies so far off that a
+        team cannot pass it within the limit.
     curve
         Number of teams → share of length passed in the shift, and minutes of the longest route.
     """
@@ -38,7 +39,7 @@ class Need:
     zone_id: str
     shift: str
     teams: int | None
-    bound: int
+    bound: int | None
     curve: tuple[tuple[int, float, float], ...]
 
 
@@ -80,26 +81,33 @@ def _count(job: Job, member: Member, passes: list[Pass], grounds: Mapping[str, G
     limit = hours if revisit_min is None else min(hours, revisit_min * 60)
     share = 1.0 if visibility is None else visibility
     bound = _bound(asked, lengths, tour, limit, share)
-    curve, found = [], None
+    curve: list[tuple[int, float, float]] = []
+    found = None
     for teams in range(1, MOST_TEAMS + 1):
         passed, longest = _cover(asked, order, lengths, teams, limit, toil, seed,
-                                 hopeless=share >= 1 and teams < bound)
-        curve.append((teams, passed, longest / 60))
+                                 hopeless=share >= 1 and (bound is None or teams < bound))
+        still = len(curve) > 1 and passed <= curve[-1][1] + 1e-9 and curve[-1][1] <= curve[-2][1]
+        if not still:
+            curve.append((teams, passed, longest / 60))
         if passed >= share - 1e-9:
             found = teams
+            break
+        if still and bound is None:
             break
     return Need(job.tier, job.zone_id, member.shift, found, bound, tuple(curve))
 
 
 def _bound(asked: Problem, lengths: Floats, tour_s: float, limit_s: float,
-           share: float) -> int:
+           share: float) -> int | None:
     """Return a number of teams below which the share cannot be passed within the limit.
+
+    None where no number of teams can pass all of it.
 
     All of the streets need a postman's tour; a share of them at least the passes of the streets
     that are passed fastest.
     """
     if find_farthest(asked) / PER_S > limit_s and share >= 1:
-        return MOST_TEAMS + 1
+        return None
     if share >= 1:
         return max(1, int(np.ceil(tour_s / limit_s - 1e-9)))
     seconds = asked.serve.min(axis=1) / PER_S

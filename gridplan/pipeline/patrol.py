@@ -48,6 +48,7 @@ def patrol_plan(plan: Plan, request: PatrolRequest, params: Params, findings: Fi
     from gridplan.patrol.figures import measure_patrol
 
     plan.require("grids", "roads")
+    plan = drop_calendar(plan, given or {})
     asked = settle_given(plan, request, params, findings, given or {}, lang)
     if (given or {}).get("watch"):
         asked = {**asked, "watch": (given or {})["watch"]}
@@ -62,7 +63,7 @@ def patrol_plan(plan: Plan, request: PatrolRequest, params: Params, findings: Fi
     done = done.with_run({**record, **note_upstream(done), "command": command})
     figures = [measure_patrol(done, params, findings, points=(given or {}).get("watch"))]
     if request.vary:
-        figures.append(_price(patrol))
+        figures.append(_price(patrol.km, round(patrol.plain_km, 6)))
     done = done.with_layers(figures=_add(done, "figures", *figures))
     return done.with_run(digest_rows(done, [*GIVEN_LAYERS, *MADE_LAYERS])), patrol
 
@@ -87,13 +88,14 @@ def change_plan(plan: Plan, params: Params, findings: Findings, *, without: Sequ
     changed = change_patrol(plan, params, findings, without=without, at=at, day=day)
     bare = forget_figures(forget_log(plan))
     done = bare.with_layers(**changed.layers)
-    price = plan.layer("figures")
-    price = price[(price["name"] == "vary_price").fillna(False)]
-    done = done.with_layers(figures=_add(done, "figures", measure_patrol(done, params, findings),
-                                         price))
+    figures = [measure_patrol(done, params, findings)]
+    if plan.run.get("patrol:base_km"):
+        km = float(done.layer("routes")["distance_m"].sum()) / 1000
+        figures.append(_price(km, float(plan.run["patrol:base_km"])))
+    done = done.with_layers(figures=_add(done, "figures", *figures))
     told = plan.run.get("patrol:without", "")
-    now = f"{changed.day}/{'+'.join(without)}/{at}"
-    return done.with_run({"patrol:without": ";".join(filter(None, (told, now))),
+    now = [f"{changed.day}/{team}/{at}" for team in without]
+    return done.with_run({"patrol:without": ";".join(filter(None, (told, *now))),
                           "command": command, **digest_rows(done, MADE_LAYERS)}), changed
 
 
@@ -109,11 +111,22 @@ def need_plan(plan: Plan, request: PatrolRequest, params: Params, findings: Find
     from gridplan.patrol.solve import TOIL
 
     plan.require("grids", "roads")
+    plan = drop_calendar(plan, given or {})
     asked = settle_given(plan, request, params, findings, given or {}, lang)
     jobs, grounds = list_day(plan, request, params, findings, given=asked, lang=lang)
     return [need for job in jobs for need in count_teams(
         job, grounds, TOIL[params.partition.effort], visibility=visibility,
         revisit_min=revisit_min, seed=params.seed)]
+
+
+def drop_calendar(plan: Plan, given: Mapping[str, Any]) -> Plan:
+    """Return the plan without its calendar where teams are given without one.
+
+    It names the teams there were: those given would never be on duty.
+    """
+    if "teams" not in given or "calendar" in given or not len(plan.layer("calendar")):
+        return plan
+    return plan.with_layers(calendar=plan.layer("calendar").iloc[:0])
 
 
 def settle_given(plan: Plan, request: PatrolRequest, params: Params, findings: Findings,
@@ -170,15 +183,15 @@ def make_record(plan: Plan, patrol: Patrol, params: Params, given: Mapping[str, 
             "patrol:cover": request.cover, "patrol:days": ",".join(d.name for d in patrol.days),
             "patrol:vary": "yes" if request.vary else "no",
             "patrol:duty": request.duty, "patrol:seed": str(params.seed),
-            **({"patrol:base_km": f"{patrol.plain_km:.3f}"} if request.vary else {})}
+            **({"patrol:base_km": f"{patrol.plain_km:.6f}"} if request.vary else {})}
 
 
-def _price(patrol: Patrol) -> pd.DataFrame:
+def _price(km: float, plain_km: float) -> pd.DataFrame:
     """Return the figure that tells what varying costs in kilometres."""
     return conform("figures", pd.DataFrame([{
         "name": "vary_price", "scope": "city", "scope_id": "all",
-        "value": patrol.km / patrol.plain_km - 1 if patrol.plain_km else None, "unit": "share",
-        "numerator": patrol.km, "denominator": patrol.plain_km}],
+        "value": km / plain_km - 1 if plain_km else None, "unit": "share",
+        "numerator": km, "denominator": plain_km}],
         columns=LAYERS["figures"].names))
 
 
