@@ -64,12 +64,19 @@ def _show(text: str) -> str:
 
 
 def sum_streets(passes: Sequence[Visit]) -> list[tuple[str, int, float]]:
-    """Return name, number of passes and metres of the required streets, in order of first pass."""
-    out: dict[str, tuple[int, float]] = {}
+    """Return name, passes and metres of the required streets, in order of first pass.
+
+    A street may be in several pieces between junctions: the passes are those of the piece that is
+    passed most often, the metres those of all passes.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    metres: dict[str, float] = {}
     for visit in passes:
-        count, metres = out.get(visit.name, (0, 0.0))
-        out[visit.name] = (count + 1, metres + (visit.shape.length if visit.shape else 0.0))
-    return [(name, count, metres) for name, (count, metres) in out.items()]
+        pieces = counts.setdefault(visit.name, {})
+        pieces[visit.key] = pieces.get(visit.key, 0) + 1
+        length = visit.shape.length if visit.shape else 0.0
+        metres[visit.name] = metres.get(visit.name, 0.0) + length
+    return [(name, max(pieces.values()), metres[name]) for name, pieces in counts.items()]
 
 
 class Sheet(Page):

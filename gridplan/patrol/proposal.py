@@ -60,6 +60,7 @@ def propose_patrol(plan: Plan, params: Params, findings: Findings,
         or station that is not there.
     """
     plan.require("grids", "roads", "communities")
+    lang = choose_language(plan, lang)
     told = given or {}
     held = {name: frame for name in LAYERS_OF_PATROL
             if (frame := _keep(plan, told, name)) is not None}
@@ -84,6 +85,16 @@ def propose_patrol(plan: Plan, params: Params, findings: Findings,
                                 seed=seed)
     return {"required": required, "stops": stops, "zones": zones, "stations": stations,
             "teams": teams, "calendar": calendar}
+
+
+def choose_language(plan: Plan, lang: str) -> str:
+    """Return the language of proposed names: Chinese where communities have Chinese names.
+
+    Names are data and stay; whoever runs a verb in English must not leave English zones in a
+    Chinese plan.
+    """
+    names = "".join(plan.layer("communities")["name"].fillna("").astype(str))
+    return "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in names) else lang
 
 
 def _drop_stale(held: dict[str, Any], given: Mapping[str, pd.DataFrame], name: str,
