@@ -194,7 +194,7 @@ def test_timetable_past_midnight_prints_the_clock_and_the_next_date(
     assert files["timetable.csv"].startswith(b"\xef\xbb\xbf"), "else Excel garbles Chinese"
     head, *rows = read_table(files["timetable.csv"])
     assert len(head) == len(COLUMNS)
-    assert head[:3] == ["排班日", "巡逻组", "班时"]
+    assert head[:3] == ["排班日", "巡逻组", "班次"]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     visits = [(t, v) for t in trips for v in t.visits]
     assert len(table) == len(visits) == len(plan.layer("visits"))

@@ -331,7 +331,7 @@ def test_the_verb_says_what_it_planned(file):
     assert len(plan.layer("routes"))
     assert plan.run["command"] == "gridplan patrol"
     said = gridplan("patrol", file, "--effort", "fast", "--dry-run", lang="zh")
-    assert "街面见巡率" in said.stdout
+    assert "街面见警率" in said.stdout
     assert "责任防区" in said.stdout
 
 

@@ -187,13 +187,14 @@ def _follow(days: list[Day], missing: list[list[Missing]],
 def bound_trips(solved: Solved, trips: list[Trip], lengths: Mapping[tuple[str, str], float]
                 ) -> list[Trip]:
     """Return trips with what their shift's longest cannot be shorter than."""
-    return [replace(trip, bound_s=min(solved.bound_s(trip.member.watch),
-                                      _longest(trips, trip.member.watch)),
-                    bound_m=bound_metres(solved, trip.member.watch, lengths)) for trip in trips]
-
-
-def _longest(trips: list[Trip], watch: int) -> float:
-    return max(t.work_s for t in trips if t.member.watch == watch)
+    bounds = {}
+    for watch in {t.member.watch for t in trips}:
+        mine = [t for t in trips if t.member.watch == watch]
+        rest = min(sum(i.end_s - i.begin_s for i in t.items if i.kind == "break") for t in mine)
+        bounds[watch] = (min(solved.bound_s(watch, rest), max(t.work_s for t in mine)),
+                         bound_metres(solved, watch, lengths))
+    return [replace(t, bound_s=bounds[t.member.watch][0], bound_m=bounds[t.member.watch][1])
+            for t in trips]
 
 
 def _count(wanted: Wanted, layers: Mapping[str, Any], cover: str) -> list[TallyRow]:

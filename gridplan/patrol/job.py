@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gridplan.patrol.ground import Ground, Piece
 from gridplan.patrol.stops.problem import (
     ANY,
+    MOST_BALANCE,
     NO_WAY,
     Ints,
     StopProblem,
@@ -162,8 +163,11 @@ def lay_out_job(job: Job, table: Table, grounds: Mapping[str, Ground], ways: Int
         way = table.seconds[mode][np.ix_(leave[mode][there], entry[mode][there])]
         travel[k][np.ix_(there, there)] = np.where(np.isfinite(way), np.ceil(way - _UP), NO_WAY)
         np.fill_diagonal(travel[k], 0)
+    # A second of the longest route is worth one of every team of a shift: then none does all.
+    balance = max(sum(n.watch == m.watch for n in job.members) for m in job.members)
     return Layout(StopProblem(travel, _list_teams(job, table, stations),
-                              _list_stops(job, grounds, ways, len(stations))), entry, leave, ways)
+                              _list_stops(job, grounds, ways, len(stations)),
+                              balance=min(balance, MOST_BALANCE)), entry, leave, ways)
 
 
 def _places_of(ground: Ground, name: str) -> tuple[int, int]:

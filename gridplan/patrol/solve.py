@@ -41,23 +41,22 @@ class Solved:
     layout: Layout
     plan: StopPlan
 
-    def bound_s(self, watch: int) -> float:
+    def bound_s(self, watch: int, break_s: float) -> float:
         """Return how short the longest route of a shift could be at best, in seconds.
 
         All routes together pass the streets that were passed, at least as long as a postman
-        needs, and stay at the stops; every route has its break. And some route passes the street
-        that lies farthest off.
+        needs, and stay at the stops; and some route passes the street that lies farthest off.
+        ``break_s`` is what every route has of a break at least.
         """
         rows = [k for k, m in enumerate(self.job.members) if m.watch == watch]
         covers = [c for c in self.covers if self.job.members[c.members[0]].watch == watch]
         mine = np.isin(self.plan.team, rows) & (self.plan.stop < len(self.job.calls))
         stays = int(self.layout.problem.stops.stay_s[self.plan.stop[mine]].sum())
-        breaks = min((self.job.members[k].break_s for k in rows), default=0)
         whole = sum(self._tour_s(c) for c in covers) + stays
         if not whole:
             return 0.0
         farthest = max((c.farthest_s for c in covers if self._all_made(c)), default=0.0)
-        return max(whole / len(rows), farthest) + breaks
+        return max(whole / len(rows), farthest) + break_s
 
     def _all_made(self, cover: Cover) -> bool:
         return not self.plan.missed[cover.passes + len(self.job.calls)].any()

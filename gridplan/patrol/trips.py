@@ -192,12 +192,12 @@ def _follow(solved: Solved, v: int, member: Member, ways: list[float], ground: G
         begun = max(begun, float(opens) - ways[0])
     now = begun
     for leg, way in enumerate(ways):
-        if leg == rest_after:
+        if leg == rest_after and not (leg == len(rows) and now + way <= member.break_from_s):
             rested = _rest(items, member, now, way)
             if rested is None:
                 return None
             now = rested
-        else:
+        else:  # who is back before the window of the break has it at the station
             now += way
         if leg == len(rows):
             break
@@ -228,5 +228,7 @@ def _rest(items: list[Item], member: Member, now: float, way: float) -> float | 
         there = max(now + way, begin)
         if there + member.break_s <= member.break_to_s:
             begin = there  # it drives first and rests where it arrives
+            if begin - now - way >= FREE_S:
+                items.append(Item("free", "", now + way, begin))
     items.append(Item("break", "", begin, begin + member.break_s))
     return max(now + way, float(member.break_from_s)) + member.break_s
