@@ -174,15 +174,32 @@ def test_tiers_passes_and_numbers():
     assert north[0] > north[-1]
 
 
-@pytest.mark.parametrize(("column", "value"), [("public", False), ("structure", "bridge")])
-def test_inner_roads_and_bridges_are_not_patrolled(column, value):
-    plan = make_town(2, 1)
+def pieces_of(plan, **columns):
+    """Propose pieces where one road has other columns; tell whether it is among them."""
     roads = plan.layer("roads")
-    roads.loc[roads["road_id"] == "h0-0", column] = value
+    for column, value in columns.items():
+        roads.loc[roads["road_id"] == "h0-0", column] = value
     pieces = propose_pieces(weave_roads(plan.with_layers(roads=roads), PARAMS), area_of(plan),
                             PARAMS, Findings())
-    assert "h0-0" not in set(pieces["road_id"])
     assert len(pieces)
+    return "h0-0" in set(pieces["road_id"])
+
+
+@pytest.mark.parametrize("columns", [
+    {"public": False}, {"structure": "tunnel"}, {"structure": "bridge", "road_class": "primary"}])
+def test_inner_roads_tunnels_and_raised_roads_are_not_patrolled(columns):
+    assert not pieces_of(make_town(2, 1), **columns)
+
+
+def test_bridges_over_water_are_patrolled():
+    plan = make_town(2, 1)
+    line = plan.layer("roads").set_index("road_id").geometry["h0-0"]
+    middle = line.interpolate(0.5, normalized=True)
+    river = gpd.GeoDataFrame({"barrier_id": ["w"], "kind": ["river"]}, crs=CRS, geometry=[
+        shapely.LineString([(middle.x, middle.y - 9), (middle.x, middle.y + 9)])])
+    wet = plan.with_layers(barriers=conform("barriers", river))
+    assert pieces_of(wet, structure="bridge", road_class="primary")
+    assert pieces_of(plan, structure="bridge")  # a small road is never a raised one
 
 
 def test_a_piece_outside_is_left_out():

@@ -81,9 +81,10 @@ def propose_pieces(web: Web, area: shapely.Geometry, params: Params, findings: F
                    ) -> gpd.GeoDataFrame:
     """Return the layer ``required`` of the classes that are patrolled.
 
-    Public roads at grade of the classes in ``passes``, between places where three or more edges
-    of such roads meet that the tier's mode may use. A piece belongs if at least half of it lies
-    within 20 m of ``area``. Its tier is that of its class, or one whose mode may use the road.
+    Public roads of the classes in ``passes``, at grade or on bridges, between places where three
+    or more edges of such roads meet that the tier's mode may use. A piece belongs if at least
+    half of it lies within 20 m of ``area``. Its tier is that of its class, or one whose mode may
+    use the road.
 
     Parameters
     ----------
@@ -119,9 +120,13 @@ def propose_pieces(web: Web, area: shapely.Geometry, params: Params, findings: F
 
 
 def _patrolled(web: Web, patrol: PatrolParams) -> Bools:
-    """Tell which roads are patrolled by themselves: public, at grade, of a class with passes."""
+    """Tell which roads are patrolled by themselves: public, of a class with passes, not raised.
+
+    That is at grade, or on a bridge that e-bikes may use: over water or rail, no elevated road.
+    """
     public = web.roads["public"].fillna(True).to_numpy(dtype=bool)
-    grade = text_of(web.roads, "structure", "grade") == "grade"
+    structure = text_of(web.roads, "structure", "grade")
+    grade = (structure == "grade") | ((structure == "bridge") & web.may["ebike"])
     passes = np.array([patrol.passes.get(c, 0) for c in web.road_class.tolist()], dtype=np.int64)
     return np.asarray(public & grade & (passes > 0))
 
