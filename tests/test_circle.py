@@ -110,7 +110,7 @@ def test_on_a_square_lattice_the_covered_form_a_diamond(limit_m):
 
 
 @given(st.integers(3, 40), st.floats(5, 80), st.floats(1, 2000))
-@settings(max_examples=20)
+@settings(max_examples=8)
 def test_on_a_ring_both_sides_are_covered_alike(count, side_m, limit_m):
     turn = 2 * np.pi * np.arange(count + 1) / count
     radius = side_m / (2 * np.sin(np.pi / count))
@@ -178,7 +178,7 @@ spots = st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=1, 
 
 @given(spots, st.lists(st.integers(0, 30), min_size=81, max_size=81), st.sampled_from(
     [100.0, 250.0, 400.0]), st.tuples(st.integers(-4, 4), st.integers(-4, 4)))
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_more_time_facilities_and_speed_never_cover_fewer_and_scopes_sum_up(
         places, households, limit_m, more):
     roads, homes = lattice(4, 100.0)

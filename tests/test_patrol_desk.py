@@ -44,8 +44,8 @@ def gridplan(*words, lang="en"):
 
 @pytest.fixture(scope="module")
 def bare():
-    """A town of two communities without patrols."""
-    return plan_city(build_town(2, 5).study, FAST, Findings())
+    """A town of one community without patrols."""
+    return plan_city(build_town(1, 5).study, FAST, Findings())
 
 
 @pytest.fixture(scope="module")
@@ -187,12 +187,13 @@ def test_a_shift_too_short_leaves_streets_told_as_unmet(bare, tmp_path):
     first, _ = run(bare)
     teams = first.layer("teams")
     teams = teams.assign(break_min=0, shift_end=np.where(
-        teams["tier"] == "community", "09:20", teams["shift_end"]))
+        (teams["tier"] == "town") & (teams["shift_start"] == "07:30"), "07:40",
+        teams["shift_end"]))
     plan, _ = run(first, PatrolRequest(cover="streets"), teams=teams)
     unmet = plan.layer("unmet")
     assert len(unmet)
     assert set(unmet["reason"]) <= {"crowded", "shift"}
-    assert plan.figure("street_visibility", "community", "tier") < 1
+    assert plan.figure("street_visibility", "town", "tier") < 1
     hold(plan, tmp_path)
 
 
@@ -277,13 +278,14 @@ def test_a_team_that_drops_out_leaves_its_work_to_the_others(bare, tmp_path):
 def test_the_only_team_of_a_zone_loses_what_it_has_not_done(week):
     plan, _ = week
     teams = plan.layer("teams")
-    team = str(teams[teams["tier"] == "community"]["team_id"].iloc[0])
-    done, changed = change_plan(plan, FAST, Findings(), without=[team], at="09:00", day="D2")
+    town = teams[(teams["tier"] == "town") & (teams["shift_start"] == "07:30")]
+    team = str(town["team_id"].iloc[0])
+    done, changed = change_plan(plan, FAST, Findings(), without=[team], at="07:40", day="D2")
     unmet = done.layer("unmet")
     assert changed.lost == int(unmet.loc[unmet["reason"] == "team", "visits"].sum()) > 0
     assert set(unmet.loc[unmet["reason"] == "team", "day"]) == {"D2"}
     assert done.figure("pass_share", "all") < plan.figure("pass_share", "all")
-    assert done.run["patrol:without"] == f"D2/{team}/09:00"
+    assert done.run["patrol:without"] == f"D2/{team}/07:40"
 
 
 def test_a_change_that_cannot_be_is_refused(week):
