@@ -155,6 +155,20 @@ def test_windows_and_spacing_are_kept_and_what_cannot_be_is_told(bare, tmp_path)
     hold(plan, tmp_path)
 
 
+@pytest.mark.parametrize(("places", "key"), [(2, "stops_remedy_team"), (4, "stops_remedy_none")])
+def test_what_would_suffice_is_told(bare, places, key):
+    first, _ = run(bare)
+    teams = first.layer("teams")
+    one = teams[(teams["tier"] == "town") & (teams["shift_start"] == "07:30")].head(1)
+    stops = stops_at(bare, list(range(places)), windows="08:00-08:31", service_min=25)
+    findings = Findings()
+    plan, _ = patrol_plan(first, PatrolRequest(cover="stops"), FAST, findings,
+                          given={"stops": stops, "teams": one})
+    assert int(plan.layer("unmet")["visits"].sum()) == places - 1
+    told = [f for f in findings.items if f.key.startswith("patrol.stops_remedy")]
+    assert [(f.key, f.outcome) for f in told] == [(f"patrol.{key}", "warning")]
+
+
 def test_a_calendar_says_who_is_on_duty(bare, tmp_path):
     first, _ = run(bare)
     teams = first.layer("teams")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,11 +25,13 @@ from gridplan.patrol.job import Job
 from gridplan.patrol.proposal import propose_patrol
 from gridplan.patrol.record import DayPlan, bound_metres, record_days, tell_missing
 from gridplan.patrol.solve import TOIL, Solved
+from gridplan.patrol.stops.shortage import find_remedy, tell_remedy
 from gridplan.patrol.trips import Tracer, Trip, list_trips
 from gridplan.patrol.week import Track, plan_track
 from gridplan.plan import Plan
 
 INPUT_LAYERS = ("stations", "stops", "required", "calendar", "teams", "zones")
+_MOST_HELPED, _TRIAL_STEPS = 400, 150  # visits of a zone for which help is sought, and how hard
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def plan_patrol(plan: Plan, request: PatrolRequest, params: Params, findings: Fi
                         grounds, params.patrol, request.cover) for k, day in enumerate(days)]
     effort: Effort = params.partition.effort
     tracks = _plan_tracks([jobs for jobs, _ in listed], grounds, effort, params, request.vary)
+    tell_remedies([track for _, track in tracks.values()], params.seed, findings)
     plans, plain_km, km = _follow(days, [missing for _, missing in listed], tracks, grounds)
     layers = {**layers, **record_days(plans, plan.crs)}
     return Patrol(request, layers, tuple(days), tracks, grounds, plain_km, km,
@@ -157,6 +160,23 @@ def _plan_tracks(listed: list[list[Job]], grounds: Mapping[str, Ground], effort:
     done = in_threads(solve, keys)
     return {key: (tuple(k for k, _ in held[key]), track)
             for key, track in zip(keys, done, strict=True)}
+
+
+def tell_remedies(tracks: Sequence[Track], seed: int, findings: Findings) -> None:
+    """Warn what would suffice where something required is not made: of each zone the first day.
+
+    A longer shift or one more team, the cheapest that was found. Zones with more visits than can
+    be tried again and again are passed over.
+    """
+    for track in tracks:
+        for solved in track.base:
+            problem = solved.layout.problem
+            if not solved.plan.missed_required(problem).size:
+                continue
+            if problem.total_visits <= _MOST_HELPED:
+                remedy = find_remedy(problem, solved.plan, steps=_TRIAL_STEPS, seed=seed)
+                findings.items.append(replace(tell_remedy(problem, remedy), outcome="warning"))
+            break
 
 
 def _follow(days: list[Day], missing: list[list[Missing]],
