@@ -93,10 +93,8 @@ class Table:
         In the order of the rows of ``seconds``.
     places
         Mode → places of its ground: stations, stops, then both ends of every piece.
-    row
-        Mode → place → row of ``seconds``.
     seconds
-        Mode → (p, p), inf where no way leads.
+        Mode → (p, p), inf where no way leads; its rows are ``places``.
     """
 
     modes: tuple[str, ...]
